@@ -1,0 +1,55 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .library(name: "Martlet", targets: ["Martlet"]),
+        .executable(name: "martlet", targets: ["MartletCLI"]),
+    ],
+    targets: [
+        .systemLibrary(name: "CNNG", providers: [.apt(["libnng-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        target("MartletCore"),
+        target("MartletRuntime", ["MartletCore"]),
+        target("MartletConfiguration", ["MartletCore"]),
+        target("MartletWire", ["MartletCore"]),
+        target("MartletTransport", ["MartletWire", "MartletRuntime", "MartletCore", "CNNG", "CSodium"]),
+        target("MartletStore", ["MartletCore", "MartletRuntime"]),
+        target("MartletStoreSQLite", ["MartletStore", "MartletRuntime", "MartletCore", "CSQLite"]),
+        target(
+            "MartletCoordinator",
+            ["MartletCore", "MartletRuntime", "MartletWire", "MartletTransport", "MartletStore"]
+        ),
+        target("Martlet", ["MartletCore", "MartletRuntime", "MartletWire", "MartletTransport"]),
+        target(
+            "MartletSimulation",
+            ["MartletCoordinator", "Martlet", "MartletStore", "MartletTransport", "MartletRuntime", "MartletCore"]
+        ),
+        .executableTarget(
+            name: "MartletCLI",
+            dependencies: [
+                "Martlet", "MartletConfiguration", "MartletCoordinator", "MartletStoreSQLite", "MartletTransport",
+                "MartletWire", "MartletRuntime", "MartletCore",
+            ],
+            swiftSettings: settings
+        ),
+    ]
+)

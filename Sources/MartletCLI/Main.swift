@@ -1,0 +1,8 @@
+import Martlet
+
+@main
+struct Main {
+    static func main() {
+        print("martlet \(MartletVersion.current)")
+    }
+}

@@ -1,0 +1,223 @@
+package import MartletCore
+
+/// Keeps the jobs of one shard. One process owns it at a time; one suite checks every implementation.
+///
+/// Calls are made one at a time but for the queries (`jobs`, `job`, `queueCounts`), which may overlap a commit and
+/// see a state at most one commit old.
+package protocol JobStore: Sendable {
+    /// Takes the exclusive lock, recovers what the last owner left, makes it durable, and begins a new epoch.
+    ///
+    /// - Throws: `.locked`, `.newerVersion`, `.corrupt`, `.diskFull`, `.failed`.
+    func open() async throws(StoreError) -> StoreOpening
+
+    /// Applies one commit group atomically and makes it durable before it returns.
+    ///
+    /// - Returns: one outcome for each change, in order.
+    /// - Throws: `.diskFull` or `.rolledBack` if certainly nothing was applied; `.outcomeUnknown` if COMMIT or
+    ///   fsync failed, after which the process must exit and recover; `.fenced` if another owner took over.
+    func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome]
+
+    /// Ready jobs in id order, for recovery.
+    func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob]
+
+    /// Scheduled jobs due at or before `due`, after the place `after` in (due, id) order.
+    func scheduledJobs(after: ScheduledJob?, dueBy due: WallTime, limit: Int) async throws(StoreError) -> [ScheduledJob]
+
+    /// The named jobs with payload, in id order. Jobs that are gone are left out.
+    func load(_ ids: [JobID]) async throws(StoreError) -> [StoredJob]
+
+    /// For people: jobs that match, in id order, without payload.
+    func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord]
+
+    /// For people: one job with its payload, or nil if there is none (any more).
+    func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)?
+
+    /// For people: what each lane holds and what passed through it since the store was made.
+    func laneTotals() async throws(StoreError) -> [LaneTotals]
+
+    /// Checkpoints and lets go of the lock. The store cannot be used after it.
+    func close() async
+}
+
+/// What a new owner finds.
+package struct StoreOpening: Sendable {
+    /// Higher than every epoch before.
+    package let epoch: Epoch
+    /// Every lane ever used; index = raw value of its id.
+    package let lanes: [LaneKey]
+    /// Nodes that were registered with the last owner, in name order.
+    package let nodes: [NodeRecord]
+    /// How long ready-job recovery can expect to take; for people.
+    package let pendingCount: Int
+
+    package init(epoch: Epoch, lanes: [LaneKey], nodes: [NodeRecord], pendingCount: Int) {
+        self.epoch = epoch
+        self.lanes = lanes
+        self.nodes = nodes
+        self.pendingCount = pendingCount
+    }
+}
+
+/// A registered node, so that a new owner knows whose leases may still run.
+package struct NodeRecord: Hashable, Sendable {
+    package let id: NodeID
+    /// The longest time for which a lease of this node may outlive the coordinator that granted it.
+    package let leaseDuration: Duration
+
+    package init(id: NodeID, leaseDuration: Duration) {
+        self.id = id
+        self.leaseDuration = leaseDuration
+    }
+}
+
+package struct ReadyJob: Hashable, Sendable {
+    package let id: JobID
+    package let lane: LaneID
+
+    package init(id: JobID, lane: LaneID) {
+        self.id = id
+        self.lane = lane
+    }
+}
+
+package struct ScheduledJob: Hashable, Sendable {
+    package let due: WallTime
+    package let id: JobID
+    package let lane: LaneID
+
+    package init(due: WallTime, id: JobID, lane: LaneID) {
+        self.due = due
+        self.id = id
+        self.lane = lane
+    }
+}
+
+/// A job with what is needed to run it.
+package struct StoredJob: Sendable {
+    package let id: JobID
+    package let lane: LaneID
+    package let history: JobHistory
+    package let options: JobOptions
+    package let payload: Bytes
+
+    package init(id: JobID, lane: LaneID, history: JobHistory, options: JobOptions, payload: Bytes) {
+        self.id = id
+        self.lane = lane
+        self.history = history
+        self.options = options
+        self.payload = payload
+    }
+}
+
+/// What a job has been through. Its next attempt number is `failures + 1`.
+package struct JobHistory: Hashable, Sendable {
+    /// Attempts that failed; what the retry policy counts.
+    package var failures: UInt16
+    /// Times that a node died with the job on it; apart from `failures`.
+    package var nodeDeaths: UInt8
+
+    package init(failures: UInt16 = 0, nodeDeaths: UInt8 = 0) {
+        self.failures = failures
+        self.nodeDeaths = nodeDeaths
+    }
+}
+
+/// A job as people see it.
+package struct JobRecord: Sendable {
+    package let id: JobID
+    package let lane: LaneKey
+    package let state: JobState
+    package let history: JobHistory
+    package let options: JobOptions
+    package let createdAt: WallTime
+    /// When it is due, if scheduled.
+    package let due: WallTime?
+    /// When it became terminal.
+    package let finishedAt: WallTime?
+    package let lastFailure: JobFailure?
+    package let payloadCount: Int
+
+    package init(
+        id: JobID, lane: LaneKey, state: JobState, history: JobHistory, options: JobOptions, createdAt: WallTime,
+        due: WallTime?, finishedAt: WallTime?, lastFailure: JobFailure?, payloadCount: Int
+    ) {
+        self.id = id
+        self.lane = lane
+        self.state = state
+        self.history = history
+        self.options = options
+        self.createdAt = createdAt
+        self.due = due
+        self.finishedAt = finishedAt
+        self.lastFailure = lastFailure
+        self.payloadCount = payloadCount
+    }
+}
+
+/// Which jobs to list. A nil field matches all.
+package struct JobFilter: Hashable, Sendable {
+    package var state: JobState?
+    package var queue: String?
+    package var type: String?
+
+    package init(state: JobState? = nil, queue: String? = nil, type: String? = nil) {
+        self.state = state
+        self.queue = queue
+        self.type = type
+    }
+}
+
+/// Counts of one lane. The `…Total` fields only grow and are written in the commit that causes them, so that
+/// `submittedTotal = ready + scheduled + dead + succeededTotal + cancelledTotal + expiredTotal + deletedTotal`
+/// holds after any crash, `ready` counting running jobs too.
+package struct LaneTotals: Hashable, Sendable {
+    package var lane: LaneKey
+    package var ready: UInt64 = 0
+    package var scheduled: UInt64 = 0
+    package var dead: UInt64 = 0
+    package var submittedTotal: UInt64 = 0
+    package var succeededTotal: UInt64 = 0
+    /// Failed attempts that were followed by a retry.
+    package var retriedTotal: UInt64 = 0
+    package var cancelledTotal: UInt64 = 0
+    package var expiredTotal: UInt64 = 0
+    /// Dead jobs deleted by people.
+    package var deletedTotal: UInt64 = 0
+
+    package init(lane: LaneKey) {
+        self.lane = lane
+    }
+}
+
+/// Why a store call failed. Match on ``code``.
+package struct StoreError: Error, Sendable, CustomStringConvertible {
+    package enum Code: Hashable, Sendable {
+        /// Another process has the store open.
+        case locked
+        /// Written by a later version of Martlet.
+        case newerVersion
+        case corrupt
+        /// No space; nothing of the group was applied.
+        case diskFull
+        /// A statement failed before COMMIT; nothing of the group was applied.
+        case rolledBack
+        /// COMMIT or fsync failed: applied or not, nobody knows. Exit, recover, answer nobody.
+        case outcomeUnknown
+        /// Another owner has taken over with a higher epoch.
+        case fenced
+        case failed
+    }
+
+    package let code: Code
+    package let message: String
+    /// SQLite's extended result code, if one caused this.
+    package let nativeCode: Int32?
+
+    package init(_ code: Code, _ message: String, nativeCode: Int32? = nil) {
+        self.code = code
+        self.message = message
+        self.nativeCode = nativeCode
+    }
+
+    package var description: String { self.message }
+}

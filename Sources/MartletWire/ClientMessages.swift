@@ -1,0 +1,331 @@
+package import MartletCore
+
+package struct Ping: Message {
+    package static let kind = FrameKind.ping
+
+    package init() {}
+}
+
+package struct Pong: Message {
+    package static let kind = FrameKind.pong
+
+    /// The coordinator's version, `0.1.0`.
+    package var version: String
+    package var epoch: Epoch
+    package var wallTime: WallTime
+    package var uptime: Duration
+    /// False while recovered jobs wait for the inventories of known nodes.
+    package var isRecovered: Bool
+    package var nodeCount: UInt32
+    /// Jobs not in a terminal state.
+    package var pendingCount: UInt64
+
+    package init(
+        version: String, epoch: Epoch, wallTime: WallTime, uptime: Duration, isRecovered: Bool, nodeCount: UInt32,
+        pendingCount: UInt64
+    ) {
+        self.version = version
+        self.epoch = epoch
+        self.wallTime = wallTime
+        self.uptime = uptime
+        self.isRecovered = isRecovered
+        self.nodeCount = nodeCount
+        self.pendingCount = pendingCount
+    }
+}
+
+/// Opens a session, or renews it. Answered once it is durable.
+package struct OpenSession: Message {
+    package static let kind = FrameKind.openSession
+
+    package var session: SessionID
+
+    package init(session: SessionID) {
+        self.session = session
+    }
+}
+
+package struct SessionOpened: Message {
+    package static let kind = FrameKind.sessionOpened
+
+    package var payloadMax: UInt32
+    /// How many submits of the session may be unanswered at once.
+    package var submitsInFlightMax: UInt32
+
+    package init(payloadMax: UInt32, submitsInFlightMax: UInt32) {
+        self.payloadMax = payloadMax
+        self.submitsInFlightMax = submitsInFlightMax
+    }
+}
+
+/// New jobs: all of them or none.
+package struct Submit: Message {
+    package static let kind = FrameKind.submit
+
+    package struct Job: Hashable, Sendable {
+        /// Index into `templates`.
+        package var template: UInt16
+        /// Nil: at once.
+        package var due: WallTime?
+        package var payload: Bytes
+
+        package init(template: UInt16, due: WallTime? = nil, payload: Bytes) {
+            self.template = template
+            self.due = due
+            self.payload = payload
+        }
+    }
+
+    package var session: SessionID
+    /// 1, 2, 3 ... within the session.
+    package var sequence: UInt64
+    package var templates: [JobTemplate]
+    package var jobs: [Job]
+
+    package init(session: SessionID, sequence: UInt64, templates: [JobTemplate], jobs: [Job]) {
+        self.session = session
+        self.sequence = sequence
+        self.templates = templates
+        self.jobs = jobs
+    }
+}
+
+/// The jobs are durable.
+package struct Submitted: Message {
+    package static let kind = FrameKind.submitted
+
+    package var first: JobID
+    package var count: UInt32
+    /// The same submit was accepted before; these are its ids.
+    package var isRepeat: Bool
+
+    package init(first: JobID, count: UInt32, isRepeat: Bool) {
+        self.first = first
+        self.count = count
+        self.isRepeat = isRepeat
+    }
+}
+
+package struct ListJobs: Message {
+    package static let kind = FrameKind.listJobs
+
+    /// Nil matches all. `running` matches what is leased now.
+    package var state: JobState?
+    package var queue: String?
+    package var type: String?
+    package var after: JobID?
+    /// 1 to 1,000.
+    package var limit: UInt32
+
+    package init(
+        state: JobState? = nil, queue: String? = nil, type: String? = nil, after: JobID? = nil, limit: UInt32 = 100
+    ) {
+        self.state = state
+        self.queue = queue
+        self.type = type
+        self.after = after
+        self.limit = limit
+    }
+}
+
+/// A job as people see it.
+package struct JobView: Hashable, Sendable {
+    package var id: JobID
+    package var template: JobTemplate
+    package var state: JobState
+    package var failures: UInt16
+    package var nodeDeaths: UInt8
+    package var createdAt: WallTime
+    package var due: WallTime?
+    package var finishedAt: WallTime?
+    package var lastFailure: JobFailure?
+    package var payloadCount: UInt32
+    /// The node that holds it, if running.
+    package var node: String?
+
+    package init(
+        id: JobID, template: JobTemplate, state: JobState, failures: UInt16, nodeDeaths: UInt8, createdAt: WallTime,
+        due: WallTime?, finishedAt: WallTime?, lastFailure: JobFailure?, payloadCount: UInt32, node: String?
+    ) {
+        self.id = id
+        self.template = template
+        self.state = state
+        self.failures = failures
+        self.nodeDeaths = nodeDeaths
+        self.createdAt = createdAt
+        self.due = due
+        self.finishedAt = finishedAt
+        self.lastFailure = lastFailure
+        self.payloadCount = payloadCount
+        self.node = node
+    }
+}
+
+package struct JobList: Message {
+    package static let kind = FrameKind.jobList
+
+    package var jobs: [JobView]
+    /// Where to go on, if there may be more.
+    package var next: JobID?
+
+    package init(jobs: [JobView], next: JobID?) {
+        self.jobs = jobs
+        self.next = next
+    }
+}
+
+package struct ShowJob: Message {
+    package static let kind = FrameKind.showJob
+
+    package var id: JobID
+
+    package init(id: JobID) {
+        self.id = id
+    }
+}
+
+/// The answer to ``ShowJob``; a job that is not there is an ``ErrorReply`` with `notFound`.
+package struct JobDetail: Message {
+    package static let kind = FrameKind.jobDetail
+
+    package var job: JobView
+    package var payload: Bytes
+
+    package init(job: JobView, payload: Bytes) {
+        self.job = job
+        self.payload = payload
+    }
+}
+
+package struct ListQueues: Message {
+    package static let kind = FrameKind.listQueues
+
+    package init() {}
+}
+
+/// One job type of one queue, its priorities added up.
+package struct QueueView: Hashable, Sendable {
+    package var queue: String
+    package var type: String
+    /// Waiting to run.
+    package var ready: UInt64 = 0
+    package var running: UInt64 = 0
+    package var scheduled: UInt64 = 0
+    package var dead: UInt64 = 0
+    package var submittedTotal: UInt64 = 0
+    package var succeededTotal: UInt64 = 0
+    package var retriedTotal: UInt64 = 0
+    package var cancelledTotal: UInt64 = 0
+    package var expiredTotal: UInt64 = 0
+    package var deletedTotal: UInt64 = 0
+    /// Connected nodes that serve it.
+    package var nodeCount: UInt32 = 0
+
+    package init(queue: String, type: String) {
+        self.queue = queue
+        self.type = type
+    }
+}
+
+package struct QueueList: Message {
+    package static let kind = FrameKind.queueList
+
+    package var queues: [QueueView]
+
+    package init(queues: [QueueView]) {
+        self.queues = queues
+    }
+}
+
+package struct ListNodes: Message {
+    package static let kind = FrameKind.listNodes
+
+    package init() {}
+}
+
+package struct NodeView: Hashable, Sendable {
+    package enum Status: UInt8, Sendable, CaseIterable {
+        case live = 1
+        /// Silent for longer than the silence limit; gets no work.
+        case silent = 2
+        /// Finishing its work before it leaves.
+        case draining = 3
+        /// Known from before a restart of the coordinator; its inventory is awaited.
+        case awaited = 4
+    }
+
+    package var name: String
+    package var incarnation: UInt64
+    package var status: Status
+    package var slots: UInt32
+    package var queues: [String]
+    package var types: [String]
+    /// Jobs leased to it, started or not.
+    package var leased: UInt32
+    package var sinceHeard: Duration
+    package var succeededTotal: UInt64
+    package var failedTotal: UInt64
+
+    package init(
+        name: String, incarnation: UInt64, status: Status, slots: UInt32, queues: [String], types: [String],
+        leased: UInt32, sinceHeard: Duration, succeededTotal: UInt64, failedTotal: UInt64
+    ) {
+        self.name = name
+        self.incarnation = incarnation
+        self.status = status
+        self.slots = slots
+        self.queues = queues
+        self.types = types
+        self.leased = leased
+        self.sinceHeard = sinceHeard
+        self.succeededTotal = succeededTotal
+        self.failedTotal = failedTotal
+    }
+}
+
+package struct NodeList: Message {
+    package static let kind = FrameKind.nodeList
+
+    package var nodes: [NodeView]
+
+    package init(nodes: [NodeView]) {
+        self.nodes = nodes
+    }
+}
+
+/// Revives or deletes dead jobs: the named ones, or all that match if none is named.
+package struct ChangeDead: Message {
+    package static let kind = FrameKind.changeDead
+
+    package enum Action: UInt8, Sendable, CaseIterable {
+        /// Ready again, failures and node deaths counted from zero.
+        case retry = 1
+        case delete = 2
+    }
+
+    package var action: Action
+    /// At most 1,000.
+    package var ids: [JobID]
+    package var queue: String?
+    package var type: String?
+
+    package init(action: Action, ids: [JobID] = [], queue: String? = nil, type: String? = nil) {
+        self.action = action
+        self.ids = ids
+        self.queue = queue
+        self.type = type
+    }
+}
+
+package struct DeadChanged: Message {
+    package static let kind = FrameKind.deadChanged
+
+    package var count: UInt64
+    /// Named jobs that were not there or not dead.
+    package var missing: [JobID]
+
+    package init(count: UInt64, missing: [JobID]) {
+        self.count = count
+        self.missing = missing
+    }
+}

@@ -1,0 +1,34 @@
+/// What a frame is. Requests are below 128, their replies 128 above them; numbers are never reused.
+package enum FrameKind: UInt8, Sendable, CaseIterable {
+    // Both channels.
+    case authenticate = 1
+    // Clients.
+    case ping = 16
+    case openSession = 17
+    case submit = 18
+    case listJobs = 19
+    case showJob = 20
+    case listQueues = 21
+    case listNodes = 22
+    case changeDead = 23
+    // Nodes.
+    case register = 64
+    case fetch = 65
+    case report = 66
+    case control = 67
+
+    case authenticated = 129
+    case pong = 144
+    case sessionOpened = 145
+    case submitted = 146
+    case jobList = 147
+    case jobDetail = 148
+    case queueList = 149
+    case nodeList = 150
+    case deadChanged = 151
+    case registered = 192
+    case delivery = 193
+    case reportReply = 194
+    case order = 195
+    case error = 255
+}

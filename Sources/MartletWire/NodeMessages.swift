@@ -1,0 +1,262 @@
+package import MartletCore
+
+/// Begins a node session, or takes it up again after a lost connection or a coordinator's restart.
+package struct Register: Message {
+    package static let kind = FrameKind.register
+
+    /// A job that the node holds.
+    package struct Item: Hashable, Sendable {
+        package enum Phase: UInt8, Sendable, CaseIterable {
+            case unstarted = 1
+            case running = 2
+            /// Finished; its report has not been answered.
+            case finished = 3
+        }
+
+        package var id: JobID
+        package var token: LeaseToken
+        package var phase: Phase
+
+        package init(id: JobID, token: LeaseToken, phase: Phase) {
+            self.id = id
+            self.token = token
+            self.phase = phase
+        }
+    }
+
+    package var name: String
+    /// Random at each start of the worker process.
+    package var incarnation: UInt64
+    package var slots: UInt32
+    package var prefetchMax: UInt32
+    /// Empty: every queue.
+    package var queues: [String]
+    package var types: [String]
+    /// The worker holds the file lock on its name, so an older incarnation is certainly dead.
+    package var holdsNameLock: Bool
+    /// The last delivery frame received in this incarnation, 0 if none.
+    package var lastDelivery: UInt64
+    package var inventory: [Item]
+
+    package init(
+        name: String, incarnation: UInt64, slots: UInt32, prefetchMax: UInt32, queues: [String], types: [String],
+        holdsNameLock: Bool, lastDelivery: UInt64, inventory: [Item]
+    ) {
+        self.name = name
+        self.incarnation = incarnation
+        self.slots = slots
+        self.prefetchMax = prefetchMax
+        self.queues = queues
+        self.types = types
+        self.holdsNameLock = holdsNameLock
+        self.lastDelivery = lastDelivery
+        self.inventory = inventory
+    }
+}
+
+package struct Registered: Message {
+    package static let kind = FrameKind.registered
+
+    /// What becomes of an inventory item.
+    package enum Verdict: Hashable, Sendable {
+        /// Go on; this is its lease from now on.
+        case leased(LeaseToken)
+        /// Not yours any more: cancel it, report nothing.
+        case ended
+    }
+
+    /// Names this session in every later frame.
+    package var key: UInt64
+    package var epoch: Epoch
+    package var heartbeatInterval: Duration
+    /// From each answered heartbeat on, leases last this long.
+    package var leaseDuration: Duration
+    /// One for each inventory item, in order.
+    package var verdicts: [Verdict]
+
+    package init(
+        key: UInt64, epoch: Epoch, heartbeatInterval: Duration, leaseDuration: Duration, verdicts: [Verdict]
+    ) {
+        self.key = key
+        self.epoch = epoch
+        self.heartbeatInterval = heartbeatInterval
+        self.leaseDuration = leaseDuration
+        self.verdicts = verdicts
+    }
+}
+
+/// Asks for jobs. Parked until there are some, or until the next fetch of the node supersedes it.
+package struct Fetch: Message {
+    package static let kind = FrameKind.fetch
+
+    package var key: UInt64
+    /// Number of the last delivery received; a lower one than was sent proves a loss.
+    package var lastDelivery: UInt64
+    /// How many jobs the node will have accepted in this session in all (a running total, so that a lost or
+    /// repeated frame cannot skew it).
+    package var creditTotal: UInt64
+
+    package init(key: UInt64, lastDelivery: UInt64, creditTotal: UInt64) {
+        self.key = key
+        self.lastDelivery = lastDelivery
+        self.creditTotal = creditTotal
+    }
+}
+
+/// Jobs for a node. Number 0 with no jobs: the fetch was superseded.
+package struct Delivery: Message {
+    package static let kind = FrameKind.delivery
+
+    package struct Job: Hashable, Sendable {
+        package var id: JobID
+        /// With `Delivery.epoch`, the lease.
+        package var leaseSequence: UInt64
+        /// 1 for the first.
+        package var attempt: UInt16
+        /// Index into `templates`.
+        package var template: UInt16
+        package var payload: Bytes
+
+        package init(id: JobID, leaseSequence: UInt64, attempt: UInt16, template: UInt16, payload: Bytes) {
+            self.id = id
+            self.leaseSequence = leaseSequence
+            self.attempt = attempt
+            self.template = template
+            self.payload = payload
+        }
+    }
+
+    /// What jobs of one kind have in common here.
+    package struct Template: Hashable, Sendable {
+        package var type: String
+        package var queue: String
+        /// Resolved by the coordinator.
+        package var timeout: Duration
+
+        package init(type: String, queue: String, timeout: Duration) {
+            self.type = type
+            self.queue = queue
+            self.timeout = timeout
+        }
+    }
+
+    package var number: UInt64
+    package var epoch: Epoch
+    package var templates: [Template]
+    package var jobs: [Job]
+
+    package init(number: UInt64, epoch: Epoch, templates: [Template], jobs: [Job]) {
+        self.number = number
+        self.epoch = epoch
+        self.templates = templates
+        self.jobs = jobs
+    }
+
+    /// Jobs go into one delivery until it holds this many bytes.
+    package static let bytesTarget = 256 * 1024
+}
+
+/// Results and heartbeat. Numbered; one at a time; repeated with the same number until answered.
+package struct Report: Message {
+    package static let kind = FrameKind.report
+
+    package struct Item: Hashable, Sendable {
+        package enum Result: Hashable, Sendable {
+            case succeeded
+            case failed(JobFailure, isRetryable: Bool)
+            /// Given back unstarted.
+            case returned
+        }
+
+        package var id: JobID
+        package var token: LeaseToken
+        package var result: Result
+
+        package init(id: JobID, token: LeaseToken, result: Result) {
+            self.id = id
+            self.token = token
+            self.result = result
+        }
+    }
+
+    package var key: UInt64
+    package var number: UInt64
+    package var lastDelivery: UInt64
+    package var creditTotal: UInt64
+    package var isDraining: Bool
+    /// The node leaves: it holds nothing any more and will send nothing after this.
+    package var isLast: Bool
+    /// Handlers running now, at most the node's slots.
+    package var running: [JobID]
+    /// At most ``itemsMax``.
+    package var items: [Item]
+
+    package init(
+        key: UInt64, number: UInt64, lastDelivery: UInt64, creditTotal: UInt64, isDraining: Bool, isLast: Bool,
+        running: [JobID], items: [Item]
+    ) {
+        self.key = key
+        self.number = number
+        self.lastDelivery = lastDelivery
+        self.creditTotal = creditTotal
+        self.isDraining = isDraining
+        self.isLast = isLast
+        self.running = running
+        self.items = items
+    }
+
+    package static let itemsMax = 4096
+}
+
+package struct ReportReply: Message {
+    package static let kind = FrameKind.reportReply
+
+    package enum Verdict: UInt8, Sendable, CaseIterable {
+        /// Durable.
+        case accepted = 1
+        /// The lease had ended; the job runs or ran elsewhere.
+        case refused = 2
+        /// The lease is of an earlier epoch and was not taken up at registration.
+        case unknown = 3
+    }
+
+    package var number: UInt64
+    /// One for each item, in order.
+    package var verdicts: [Verdict]
+
+    package init(number: UInt64, verdicts: [Verdict]) {
+        self.number = number
+        self.verdicts = verdicts
+    }
+}
+
+/// Asks for the next order. Parked until there is one.
+package struct Control: Message {
+    package static let kind = FrameKind.control
+
+    package var key: UInt64
+    /// Number of the last order received.
+    package var lastOrder: UInt64
+
+    package init(key: UInt64, lastOrder: UInt64) {
+        self.key = key
+        self.lastOrder = lastOrder
+    }
+}
+
+/// What the coordinator wants of a node. Number 0: the control request was superseded.
+package struct Order: Message {
+    package static let kind = FrameKind.order
+
+    package var number: UInt64
+    /// Finish or give back everything and leave.
+    package var drain: Bool
+    /// Leases that have ended: cancel their handlers, report nothing.
+    package var ended: [LeaseToken]
+
+    package init(number: UInt64, drain: Bool = false, ended: [LeaseToken] = []) {
+        self.number = number
+        self.drain = drain
+        self.ended = ended
+    }
+}
