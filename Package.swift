@@ -51,5 +51,29 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(
+            name: "StoreConformance",
+            dependencies: ["MartletStore", "MartletRuntime", "MartletCore"],
+            path: "Tests/StoreConformance",
+            swiftSettings: settings
+        ),
+        tests("MartletCoreTests", ["MartletCore"]),
+        tests("MartletRuntimeTests", ["MartletRuntime", "MartletCore"]),
+        tests("MartletConfigurationTests", ["MartletConfiguration", "MartletCore"]),
+        tests("MartletWireTests", ["MartletWire", "MartletCore"]),
+        tests("MartletTransportTests", ["MartletTransport", "MartletWire", "MartletRuntime", "MartletCore"]),
+        tests("MartletStoreTests", ["StoreConformance", "MartletStore", "MartletCore"]),
+        tests(
+            "MartletStoreSQLiteTests",
+            ["StoreConformance", "MartletStoreSQLite", "MartletStore", "MartletRuntime", "MartletCore", "CSQLite"]
+        ),
+        tests(
+            "MartletCoordinatorTests",
+            ["MartletCoordinator", "MartletStore", "MartletTransport", "MartletWire", "MartletRuntime", "MartletCore"]
+        ),
+        tests("MartletTests", ["Martlet", "MartletWire", "MartletTransport", "MartletRuntime", "MartletCore"]),
+        tests("MartletSimulationTests", ["MartletSimulation", "MartletCore"]),
+        tests("MartletCLITests", ["MartletCLI"]),
+        tests("IntegrationTests", ["Martlet", "MartletCore"]),
     ]
 )

@@ -26,7 +26,7 @@ package protocol RequestListener: Sendable {
 }
 
 package enum ListenerEvent: Sendable {
-    case request(IncomingRequest)
+    case request(any IncomingRequest)
     /// The peer's connection ended. Its unanswered requests may still be answered; nobody will hear it.
     case peerLost(PeerID)
 }
