@@ -23,8 +23,10 @@ package protocol JobStore: Sendable {
     /// Scheduled jobs due at or before `due`, after the place `after` in (due, id) order.
     func scheduledJobs(after: ScheduledJob?, dueBy due: WallTime, limit: Int) async throws(StoreError) -> [ScheduledJob]
 
-    /// The named jobs with payload, in id order. Jobs that are gone are left out.
-    func load(_ ids: [JobID]) async throws(StoreError) -> [StoredJob]
+    /// The named jobs with payload, in the order of `ids`, which is ascending. Jobs that are gone or terminal are
+    /// left out. Stops, after at least one job, once the payloads reach `bytesMax`: ids beyond the last job
+    /// returned were then not looked at; `isComplete` tells.
+    func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool)
 
     /// For people: jobs that match, in id order, without payload.
     func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord]
@@ -99,26 +101,18 @@ package struct StoredJob: Sendable {
     package let history: JobHistory
     package let options: JobOptions
     package let payload: Bytes
+    /// When it is or was due, if it was scheduled.
+    package let due: WallTime?
 
-    package init(id: JobID, lane: LaneID, history: JobHistory, options: JobOptions, payload: Bytes) {
+    package init(
+        id: JobID, lane: LaneID, history: JobHistory, options: JobOptions, payload: Bytes, due: WallTime? = nil
+    ) {
+        self.due = due
         self.id = id
         self.lane = lane
         self.history = history
         self.options = options
         self.payload = payload
-    }
-}
-
-/// What a job has been through. Its next attempt number is `failures + 1`.
-package struct JobHistory: Hashable, Sendable {
-    /// Attempts that failed; what the retry policy counts.
-    package var failures: UInt16
-    /// Times that a node died with the job on it; apart from `failures`.
-    package var nodeDeaths: UInt8
-
-    package init(failures: UInt16 = 0, nodeDeaths: UInt8 = 0) {
-        self.failures = failures
-        self.nodeDeaths = nodeDeaths
     }
 }
 

@@ -65,7 +65,8 @@ package struct Registered: Message {
         case ended
     }
 
-    /// Names this session in every later frame.
+    /// Names this registration in every later frame. Reports and orders are numbered from 1 and credits counted
+    /// from 0 under each key; deliveries go on from ``Register/lastDelivery`` + 1.
     package var key: UInt64
     package var epoch: Epoch
     package var heartbeatInterval: Duration
@@ -90,10 +91,12 @@ package struct Fetch: Message {
     package static let kind = FrameKind.fetch
 
     package var key: UInt64
-    /// Number of the last delivery received; a lower one than was sent proves a loss.
+    /// Number of the last delivery received; a lower one than was sent proves a loss, and the lost delivery is
+    /// sent again with the same number. A delivery that was received before is to be ignored.
     package var lastDelivery: UInt64
-    /// How many jobs the node will have accepted in this session in all (a running total, so that a lost or
-    /// repeated frame cannot skew it).
+    /// How many jobs the node is willing to have received in all since this registration, jobs of its inventory
+    /// not counted (a running total, so that a lost or repeated frame cannot skew it). May shrink; never below
+    /// what was received.
     package var creditTotal: UInt64
 
     package init(key: UInt64, lastDelivery: UInt64, creditTotal: UInt64) {
