@@ -72,28 +72,6 @@ package struct NodeRecord: Hashable, Sendable {
     }
 }
 
-package struct ReadyJob: Hashable, Sendable {
-    package let id: JobID
-    package let lane: LaneID
-
-    package init(id: JobID, lane: LaneID) {
-        self.id = id
-        self.lane = lane
-    }
-}
-
-package struct ScheduledJob: Hashable, Sendable {
-    package let due: WallTime
-    package let id: JobID
-    package let lane: LaneID
-
-    package init(due: WallTime, id: JobID, lane: LaneID) {
-        self.due = due
-        self.id = id
-        self.lane = lane
-    }
-}
-
 /// A job with what is needed to run it.
 package struct StoredJob: Sendable {
     package let id: JobID

@@ -1,0 +1,279 @@
+/// Everything about one registered node: its parked requests, credits, jobs, leases and frame numbers.
+///
+/// A pure value. Jobs that were assigned wait in `unsent` until a fetch takes them; a delivery leases them.
+package struct NodeQueueCore: Sendable {
+    /// A request of the node that waits for an answer; the actor knows which.
+    package struct ExchangeID: Hashable, Sendable {
+        package let rawValue: UInt64
+        package init(rawValue: UInt64) { self.rawValue = rawValue }
+    }
+
+    package enum Action: Sendable {
+        /// Answer a fetch with these leases.
+        case deliver(ExchangeID, number: UInt64, leases: [(sequence: UInt64, job: QueuedJob)])
+        /// Answer a parked fetch with nothing: a later one took its place.
+        case supersedeFetch(ExchangeID)
+        case supersedeControl(ExchangeID)
+        /// Tell the node that these leases have ended.
+        case order(ExchangeID, number: UInt64, drain: Bool, ended: [LeaseToken])
+        /// These jobs are free again, nothing happened to them.
+        case giveBack([QueuedJob])
+        /// These attempts ended; to be made durable.
+        case fail([FailedAttempt])
+        /// The node is gone and its leases have ended.
+        case died
+    }
+
+    package let key: NodeKey
+    package let id: NodeID
+    package let slots: Int
+    package let epoch: Epoch
+    package let times: SessionTimes
+
+    var unsent = Deque<QueuedJob>()
+    var window = LeaseWindow()
+    /// Of the last delivery sent, with the first sequence it leased.
+    var lastDelivery: (number: UInt64, first: UInt64)
+    /// Whether the node is known to have received it.
+    var isDelivered = true
+    var parkedFetch: ExchangeID?
+    var parkedControl: ExchangeID?
+    var lastOrder: UInt64 = 0
+    /// Ended leases that the node has not been told of.
+    var endedToTell: [LeaseToken] = []
+    var isDrainWanted = false
+    /// When each running handler was first seen running, in the node's order.
+    var runningSince: [(id: JobID, since: Instant)] = []
+
+    package private(set) var lastHeard: Instant
+    package private(set) var hasEnded = false
+    package private(set) var isSilent = false
+    package internal(set) var isDraining = false
+    /// As the node last said, see ``Fetch`` in the wire protocol.
+    package private(set) var creditTotal: UInt64 = 0
+    package internal(set) var claimedTotal: UInt64 = 0
+    /// Assigned jobs that went back before they were sent.
+    package internal(set) var withdrawnTotal: UInt64 = 0
+    /// Jobs that are over here: completed, given back, or lost.
+    package internal(set) var settledTotal: UInt64 = 0
+    package internal(set) var succeededTotal: UInt64 = 0
+    package internal(set) var failedTotal: UInt64 = 0
+
+    /// - Parameter lastDelivery: number of the last delivery that the node received before it registered.
+    package init(
+        key: NodeKey, id: NodeID, slots: Int, epoch: Epoch, times: SessionTimes, lastDelivery: UInt64, at now: Instant
+    ) {
+        self.key = key
+        self.id = id
+        self.slots = slots
+        self.epoch = epoch
+        self.times = times
+        self.lastDelivery = (lastDelivery, 0)
+        self.lastHeard = now
+    }
+
+    /// The credit that the dispatcher is to count with: it counts claims and withdrawn jobs as assigned.
+    package var dispatchCreditTotal: UInt64 { self.creditTotal + self.claimedTotal + self.withdrawnTotal }
+    package var isPaused: Bool { self.hasEnded || self.isSilent || self.isDraining }
+    /// Jobs held, sent or not.
+    package var heldCount: Int { self.unsent.count + self.window.count }
+    package var leases: [(sequence: UInt64, job: QueuedJob)] { self.window.all }
+    package var unsentJobs: [QueuedJob] { (0..<self.unsent.count).map { self.unsent[$0] } }
+
+    // MARK: Events
+
+    /// Any sign of life.
+    package mutating func heard(at now: Instant) {
+        self.lastHeard = max(self.lastHeard, now)
+        self.isSilent = false
+    }
+
+    /// The dispatcher gave it jobs.
+    package mutating func assign(_ jobs: [QueuedJob], sequences: inout LeaseSequence, into actions: inout [Action]) {
+        guard !self.isPaused else { return self.withdraw(jobs, into: &actions) }
+        for job in jobs { self.unsent.append(job) }
+        self.deliver(sequences: &sequences, into: &actions)
+    }
+
+    /// The node asks for jobs.
+    package mutating func fetch(
+        _ exchange: ExchangeID, lastDelivery received: UInt64, creditTotal: UInt64, sequences: inout LeaseSequence,
+        at now: Instant, into actions: inout [Action]
+    ) {
+        self.heard(at: now)
+        self.creditTotal = creditTotal
+        if let parked = self.parkedFetch { actions.append(.supersedeFetch(parked)) }
+        self.parkedFetch = exchange
+        if received >= self.lastDelivery.number {
+            self.isDelivered = true
+        } else if !self.isDelivered {
+            return self.redeliver(into: &actions)
+        }
+        self.deliver(sequences: &sequences, into: &actions)
+    }
+
+    /// The node asks for orders.
+    package mutating func control(_ exchange: ExchangeID, at now: Instant, into actions: inout [Action]) {
+        self.heard(at: now)
+        if let parked = self.parkedControl { actions.append(.supersedeControl(parked)) }
+        self.parkedControl = exchange
+        self.tell(into: &actions)
+    }
+
+    package mutating func credit(total: UInt64) { self.creditTotal = total }
+
+    /// Which handlers run, from a heartbeat.
+    package mutating func running(_ ids: [JobID], at now: Instant) {
+        var known: [JobID: Instant] = [:]
+        for (id, since) in self.runningSince { known[id] = since }
+        self.runningSince = ids.map { ($0, known[$0] ?? now) }
+    }
+
+    /// The node wants no more and gives back what it has not started.
+    package mutating func drain(into actions: inout [Action]) {
+        self.isDraining = true
+        self.withdrawUnsent(into: &actions)
+    }
+
+    /// The coordinator wants the node to leave.
+    package mutating func requestDrain(into actions: inout [Action]) {
+        self.isDrainWanted = true
+        self.tell(into: &actions)
+    }
+
+    /// Time passes: silence, the end of leases, handlers that hang.
+    package mutating func tick(at now: Instant, random: () -> Double, into actions: inout [Action]) {
+        guard !self.hasEnded else { return }
+        let silence = now - self.lastHeard
+        if silence >= self.times.leaseDuration { return self.die(into: &actions) }
+        if silence >= self.times.silentAfter, !self.isSilent {
+            self.isSilent = true
+            self.withdrawUnsent(into: &actions)
+        }
+        self.endHungLeases(at: now, random: random, into: &actions)
+    }
+
+    /// The node process is known to be dead, or its leases have run out.
+    package mutating func die(into actions: inout [Action]) {
+        guard !self.hasEnded else { return }
+        self.hasEnded = true
+        self.withdrawUnsent(into: &actions)
+        self.endAllLeases(into: &actions)
+        self.releaseParked(into: &actions)
+        actions.append(.died)
+    }
+
+    /// The node left in good order: what it held is given back.
+    package mutating func leave(into actions: inout [Action]) {
+        guard !self.hasEnded else { return }
+        self.hasEnded = true
+        self.withdrawUnsent(into: &actions)
+        let held = self.window.all
+        for (sequence, _) in held { _ = self.window.remove(sequence) }
+        self.settledTotal += UInt64(held.count)
+        if !held.isEmpty { actions.append(.giveBack(held.map(\.job))) }
+        self.releaseParked(into: &actions)
+        actions.append(.died)
+    }
+
+    // MARK: Deliveries
+
+    mutating func deliver(sequences: inout LeaseSequence, into actions: inout [Action]) {
+        guard let exchange = self.parkedFetch, self.isDelivered, !self.unsent.isEmpty, !self.hasEnded else { return }
+        var jobs: [QueuedJob] = []
+        var bytes = 0
+        while let job = self.unsent.first, jobs.isEmpty || bytes + job.body.payload.count <= Self.deliveryBytesMax {
+            bytes += job.body.payload.count + Self.jobOverhead
+            jobs.append(job)
+            _ = self.unsent.popFirst()
+        }
+        let first = sequences.take(jobs.count)
+        self.window.add(jobs, first: first)
+        self.lastDelivery = (self.lastDelivery.number + 1, first)
+        self.isDelivered = false
+        self.parkedFetch = nil
+        let leases = jobs.enumerated().map { (sequence: first + UInt64($0.offset), job: $0.element) }
+        actions.append(.deliver(exchange, number: self.lastDelivery.number, leases: leases))
+    }
+
+    /// The last delivery was lost: the same one goes again.
+    private mutating func redeliver(into actions: inout [Action]) {
+        guard let exchange = self.parkedFetch else { return }
+        self.parkedFetch = nil
+        let leases = self.window.run(from: self.lastDelivery.first)
+        actions.append(.deliver(exchange, number: self.lastDelivery.number, leases: leases))
+    }
+
+    /// Jobs go into one delivery until it holds this many bytes.
+    package static let deliveryBytesMax = 256 * 1024
+    private static let jobOverhead = 32
+
+    // MARK: Endings
+
+    private mutating func withdrawUnsent(into actions: inout [Action]) {
+        let jobs = self.unsentJobs
+        self.unsent.removeAll()
+        self.withdraw(jobs, into: &actions)
+    }
+
+    private mutating func withdraw(_ jobs: [QueuedJob], into actions: inout [Action]) {
+        guard !jobs.isEmpty else { return }
+        self.withdrawnTotal += UInt64(jobs.count)
+        self.settledTotal += UInt64(jobs.count)
+        actions.append(.giveBack(jobs))
+    }
+
+    private mutating func endAllLeases(into actions: inout [Action]) {
+        let held = self.window.all
+        let running = Set(self.runningSince.map(\.id))
+        var failed: [FailedAttempt] = []
+        var free: [QueuedJob] = []
+        for (place, lease) in held.enumerated() {
+            _ = self.window.remove(lease.sequence)
+            // A node starts jobs in the order of delivery, so those that ran are among the first held.
+            if place < self.slots || running.contains(lease.job.id) {
+                failed.append(FailedAttempt(nodeDied: self.id.name, with: lease.job))
+            } else {
+                free.append(lease.job)
+            }
+        }
+        self.settledTotal += UInt64(held.count)
+        if !free.isEmpty { actions.append(.giveBack(free)) }
+        if !failed.isEmpty { actions.append(.fail(failed)) }
+    }
+
+    private mutating func endHungLeases(at now: Instant, random: () -> Double, into actions: inout [Action]) {
+        guard !self.runningSince.isEmpty else { return }
+        var failed: [FailedAttempt] = []
+        for (id, since) in self.runningSince where now - since > self.times.leaseDuration {
+            guard let lease = self.window.all.first(where: { $0.job.id == id }) else { continue }
+            let timeout = lease.job.body.traits.timeout
+            guard now - since > timeout + self.times.leaseDuration else { continue }
+            _ = self.window.remove(lease.sequence)
+            self.settledTotal += 1
+            self.endedToTell.append(LeaseToken(epoch: self.epoch, sequence: lease.sequence))
+            let failure = JobFailure(kind: "timeout", message: "ran past its timeout of \(timeout) and did not stop")
+            failed.append(FailedAttempt(failure, isRetryable: true, of: lease.job, random: random()))
+        }
+        guard !failed.isEmpty else { return }
+        self.failedTotal += UInt64(failed.count)
+        actions.append(.fail(failed))
+        self.tell(into: &actions)
+    }
+
+    private mutating func tell(into actions: inout [Action]) {
+        guard let exchange = self.parkedControl, self.isDrainWanted || !self.endedToTell.isEmpty else { return }
+        self.parkedControl = nil
+        self.lastOrder += 1
+        actions.append(.order(exchange, number: self.lastOrder, drain: self.isDrainWanted, ended: self.endedToTell))
+        self.endedToTell = []
+        self.isDrainWanted = false
+    }
+
+    private mutating func releaseParked(into actions: inout [Action]) {
+        if let fetch = self.parkedFetch { actions.append(.supersedeFetch(fetch)) }
+        if let control = self.parkedControl { actions.append(.supersedeControl(control)) }
+        self.parkedFetch = nil
+        self.parkedControl = nil
+    }
+}

@@ -1,0 +1,44 @@
+/// What many jobs have in common, resolved once: one object per template of a submit, shared by its jobs.
+package final class JobTraits: Sendable {
+    package let lane: LaneID
+    package let key: LaneKey
+    /// As submitted; nil fields were left to the settings.
+    package let options: JobOptions
+    package let timeout: Duration
+    package let retry: RetryPolicy
+
+    package init(lane: LaneID, key: LaneKey, options: JobOptions, timeout: Duration, retry: RetryPolicy) {
+        self.lane = lane
+        self.key = key
+        self.options = options
+        self.timeout = timeout
+        self.retry = retry
+    }
+}
+
+/// What is needed to run a job; kept in memory only while the byte budget allows, and read back from the store.
+package struct JobBody: Sendable {
+    package let traits: JobTraits
+    package let payload: Bytes
+    package var history: JobHistory
+
+    package init(traits: JobTraits, payload: Bytes, history: JobHistory = JobHistory()) {
+        self.traits = traits
+        self.payload = payload
+        self.history = history
+    }
+}
+
+/// A job on its way to a node.
+package struct QueuedJob: Sendable {
+    package let id: JobID
+    package var body: JobBody
+
+    package init(id: JobID, body: JobBody) {
+        self.id = id
+        self.body = body
+    }
+
+    package var lane: LaneID { self.body.traits.lane }
+    package var attempt: UInt16 { self.body.history.failures &+ 1 }
+}
