@@ -1,0 +1,70 @@
+import Foundation
+import MartletConfiguration
+import Testing
+
+/// The shipped files, found from this source file.
+private func shipped(_ name: String) throws -> [UInt8] {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+    return [UInt8](try Data(contentsOf: root.appending(path: name)))
+}
+
+@Suite struct SchemaTests {
+    private let schema: JSONSchema
+
+    init() throws {
+        self.schema = JSONSchema(root: try JSONReader.value(of: shipped("deploy/cluster.schema.json")))
+    }
+
+    @Test func shippedConfigurationIsValid() throws {
+        let source = try shipped("cluster.json")
+        #expect(self.schema.problem(in: try JSONReader.value(of: source)) == nil)
+        #expect(try ClusterConfiguration(json: source) == ClusterConfiguration())
+    }
+
+    /// What is documented is what is read.
+    @Test func schemaHasTheKeysThatAreRead() {
+        #expect(self.schema.keys() == ClusterConfiguration.keys.mapValues { $0.sorted() })
+    }
+
+    @Test func everyKeyIsDescribed() {
+        #expect(self.schema.undescribedKeys() == [])
+    }
+
+    /// A file made of the schema's defaults alone says what an empty file says.
+    @Test func documentedDefaultsAreTheDefaults() throws {
+        let json = self.schema.defaults()
+        for key in ["payloadMax", "heartbeatInterval", "initialBackoff", "retainSucceeded", "drainTimeout", "kind"] {
+            #expect(json.contains("\"\(key)\""))
+        }
+        let configuration = try ClusterConfiguration(json: Array(json.utf8))
+        let expected = try ClusterConfiguration(queues: ["any": .init()], jobTypes: ["any": .init()])
+        #expect(configuration == expected)
+    }
+
+    @Test(arguments: [
+        "{}", "{\"limits\": {\"payloadMax\": \"2MiB\", \"nodesMax\": 5}}",
+        "{\"listen\": {\"clients\": \"tcp://[::1]:1\"}}",
+        "{\"queues\": {\"a\": {\"leaseDuration\": \"1m30s\"}}}", "{\"store\": {\"kind\": \"memory\"}}",
+        "{\"jobTypes\": {\"a/b\": {\"retry\": {\"jitter\": 0, \"maxAttempts\": 1}}}}",
+        "{\"worker\": {\"prefetchMax\": 0}}",
+    ])
+    func acceptsWhatTheLoaderAccepts(json: String) throws {
+        let source = Array(json.utf8)
+        _ = try ClusterConfiguration(json: source)
+        #expect(self.schema.problem(in: try JSONReader.value(of: source)) == nil)
+    }
+
+    @Test(arguments: [
+        "[]", "{\"x\": 1}", "{\"limits\": {\"payloadMax\": 5}}", "{\"limits\": {\"payloadMax\": \"5\"}}",
+        "{\"limits\": {\"nodesMax\": 0}}", "{\"limits\": {\"nodesMax\": 1.5}}", "{\"listen\": {\"clients\": \"x\"}}",
+        "{\"queues\": {\"a b\": {}}}", "{\"queues\": {\"a\": {\"leaseDuration\": \"1 s\"}}}", "{\"tokenFile\": \"\"}",
+        "{\"store\": {\"kind\": \"disk\"}}", "{\"store\": {\"kind\": \"memory\", \"path\": \"x\"}}",
+        "{\"jobTypes\": {\"a\": {\"retry\": {\"jitter\": 2}}}}", "{\"worker\": {\"slots\": \"2\"}}",
+    ])
+    func refusesWhatTheLoaderRefuses(json: String) throws {
+        let source = Array(json.utf8)
+        #expect(throws: ConfigurationError.self) { try ClusterConfiguration(json: source) }
+        #expect(self.schema.problem(in: try JSONReader.value(of: source)) != nil)
+    }
+}
