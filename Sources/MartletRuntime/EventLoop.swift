@@ -30,6 +30,16 @@ package class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
     package func enqueue(_ job: consuming ExecutorJob) { preconditionFailure("abstract") }
 
+    /// Whether the caller runs on this loop.
+    package var isCurrent: Bool { preconditionFailure("abstract") }
+
+    /// What `assumeIsolated` of an actor on this loop asks.
+    package final func isIsolatingCurrentContext() -> Bool? { self.isCurrent }
+
+    package final func checkIsolated() {
+        precondition(self.isCurrent, "called from outside of the loop that the actor runs on")
+    }
+
     package final func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
     package final func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
