@@ -1,7 +1,7 @@
 /// Memory with one owner, read-only from the moment it is shared.
 ///
-/// Subclasses own what `base` points at and free it in `deinit`: a heap allocation here, a received
-/// message in the transport.
+/// Subclasses own what `base` points at and free it in `deinit`: ``HeapBlock`` a heap allocation, ``ForeignBlock``
+/// anything else, such as a message that a transport received.
 package class ByteBlock: @unchecked Sendable {
     package final let base: UnsafeRawPointer
     package final let count: Int
@@ -21,8 +21,28 @@ package final class HeapBlock: ByteBlock, @unchecked Sendable {
         super.init(base: UnsafeRawPointer(memory.baseAddress!), count: count)
     }
 
+    /// Takes over `base`, allocated by `UnsafeMutableRawPointer.allocate`, of which `count` bytes are filled.
+    package init(adopting base: UnsafeMutableRawPointer, count: Int) {
+        super.init(base: UnsafeRawPointer(base), count: count)
+    }
+
     deinit {
         self.base.deallocate()
+    }
+}
+
+/// Memory that somebody else allocated and knows how to free.
+package final class ForeignBlock: ByteBlock, @unchecked Sendable {
+    private let release: @Sendable () -> Void
+
+    /// - Parameter release: frees the memory; called once, on whatever thread lets go last.
+    package init(base: UnsafeRawPointer, count: Int, release: @escaping @Sendable () -> Void) {
+        self.release = release
+        super.init(base: base, count: count)
+    }
+
+    deinit {
+        self.release()
     }
 }
 

@@ -1,23 +1,42 @@
+package import MartletCore
+
 /// Something that is sent as one frame.
 package protocol Message: Sendable, Hashable {
     static var kind: FrameKind { get }
+
+    /// About how many bytes the frame will take, so that they are reserved at once.
+    var frameBytesEstimate: Int { get }
+
+    /// Writes the records.
+    func encode(into writer: inout FrameWriter)
+
+    /// Reads the records; those of a later version that are not known are skipped.
+    ///
+    /// - Throws: `.malformed`, naming the field that is out of its bounds.
+    init(from reader: inout FrameReader) throws(WireError)
 }
 
-/// What the coordinator finds in a request.
-package enum Request: Sendable {
-    case authenticate(Authenticate)
-    case ping(Ping)
-    case openSession(OpenSession)
-    case submit(Submit)
-    case listJobs(ListJobs)
-    case showJob(ShowJob)
-    case listQueues(ListQueues)
-    case listNodes(ListNodes)
-    case changeDead(ChangeDead)
-    case register(Register)
-    case fetch(Fetch)
-    case report(Report)
-    case control(Control)
+extension Message {
+    package var frameBytesEstimate: Int { 256 }
+
+    /// The message as a frame.
+    package func encoded() -> Bytes {
+        var writer = FrameWriter(Self.kind, bytesEstimate: self.frameBytesEstimate)
+        self.encode(into: &writer)
+        return writer.finish()
+    }
+
+    /// Reads a frame that should be of this kind. Payloads share its memory.
+    ///
+    /// - Throws: any ``WireError/Code-swift.enum``; `.unexpectedKind` if it is a frame of another kind.
+    package static func decode(_ frame: Bytes) throws(WireError) -> Self {
+        try FrameReader.reading(frame) { reader throws(WireError) in
+            guard reader.kind == Self.kind else {
+                throw WireError(.unexpectedKind, "a frame of kind \(reader.kind), not \(Self.kind)")
+            }
+            return try Self(from: &reader)
+        }
+    }
 }
 
 /// Why a frame could not be read. Match on ``code``.

@@ -1,0 +1,135 @@
+import MartletCore
+
+extension ListQueues {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record { _ in }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+    }
+}
+
+extension QueueList {
+    package var frameBytesEstimate: Int { 64 + self.queues.count * 128 }
+
+    package func encode(into writer: inout FrameWriter) {
+        writer.record { $0.write(UInt32(self.queues.count)) }
+        writer.records(self.queues)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.queues = try reader.records(try reader.read(), "queues")
+    }
+}
+
+extension QueueView: FrameRecord {
+    static let bytesMin = 10 * 8 + 4 + 2 * 2
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.ready)
+        writer.write(self.running)
+        writer.write(self.scheduled)
+        writer.write(self.dead)
+        writer.write(self.submittedTotal)
+        writer.write(self.succeededTotal)
+        writer.write(self.retriedTotal)
+        writer.write(self.cancelledTotal)
+        writer.write(self.expiredTotal)
+        writer.write(self.deletedTotal)
+        writer.write(self.nodeCount)
+        writer.write(self.queue)
+        writer.write(self.type)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        self.init(queue: "", type: "")
+        self.ready = try reader.read()
+        self.running = try reader.read()
+        self.scheduled = try reader.read()
+        self.dead = try reader.read()
+        self.submittedTotal = try reader.read()
+        self.succeededTotal = try reader.read()
+        self.retriedTotal = try reader.read()
+        self.cancelledTotal = try reader.read()
+        self.expiredTotal = try reader.read()
+        self.deletedTotal = try reader.read()
+        self.nodeCount = try reader.read()
+        self.queue = try reader.readText("queue")
+        self.type = try reader.readText("type")
+    }
+}
+
+extension ListNodes {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record { _ in }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+    }
+}
+
+extension NodeList {
+    package var frameBytesEstimate: Int { 64 + self.nodes.count * 192 }
+
+    package func encode(into writer: inout FrameWriter) {
+        writer.record { $0.write(UInt32(self.nodes.count)) }
+        writer.records(self.nodes)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.nodes = try reader.records(try reader.read(), "nodes")
+    }
+}
+
+extension NodeView: FrameRecord {
+    static let bytesMin = 8 + 1 + 4 + 4 + 3 * 8 + 2 + 2 * 2
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.incarnation)
+        writer.write(self.status.rawValue)
+        writer.write(self.slots)
+        writer.write(self.leased)
+        writer.write(self.sinceHeard)
+        writer.write(self.succeededTotal)
+        writer.write(self.failedTotal)
+        writer.write(self.name)
+        writer.writeTexts(self.queues)
+        writer.writeTexts(self.types)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        self.incarnation = try reader.read()
+        self.status = try reader.readCase("status")
+        self.slots = try reader.read()
+        self.leased = try reader.read()
+        self.sinceHeard = try reader.readDuration()
+        self.succeededTotal = try reader.read()
+        self.failedTotal = try reader.read()
+        self.name = try reader.readText("name")
+        self.queues = try reader.readTexts("queues")
+        self.types = try reader.readTexts("types")
+    }
+}
+
+extension FrameWriter {
+    /// A list inside a record: a u16 count, then that many texts. Cut to what the count can say.
+    fileprivate mutating func writeTexts(_ texts: [String]) {
+        let count = UInt16(clamping: texts.count)
+        self.write(count)
+        for text in texts.prefix(Int(count)) { self.write(text) }
+    }
+}
+
+extension FrameReader {
+    fileprivate mutating func readTexts(_ name: String) throws(WireError) -> [String] {
+        let count: UInt16 = try self.read()
+        var texts: [String] = []
+        // Not reserved: the count proves nothing before the texts are there.
+        for _ in 0..<count { texts.append(try self.readText(name)) }
+        return texts
+    }
+}

@@ -1,0 +1,59 @@
+import MartletCore
+
+extension ErrorReply {
+    /// The answer to a frame that could not be read.
+    package init(_ error: WireError) {
+        let code: Code =
+            switch error.code {
+            case .malformed: .malformedFrame
+            case .unknownVersion: .unknownVersion
+            case .unknownKind: .unknownKind
+            case .unexpectedKind: .invalidRequest
+            }
+        self.init(code, error.message)
+    }
+
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.code.rawValue)
+            $0.write(self.message)
+            $0.write(self.challenge)
+        }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        let code = Code(rawValue: try reader.read()) ?? .internal
+        let message = try reader.readText("message")
+        self.init(code, message, challenge: try reader.readBytes())
+    }
+}
+
+extension Authenticate {
+    package static let nonceBytesCount = 32
+    package static let proofBytesCount = 32
+
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.nonce)
+            $0.write(self.proof)
+        }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.nonce = try reader.readBytes(exactly: Self.nonceBytesCount, "nonce")
+        self.proof = try reader.readBytes(exactly: Self.proofBytesCount, "proof")
+    }
+}
+
+extension Authenticated {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record { $0.write(self.proof) }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.proof = try reader.readBytes(exactly: Authenticate.proofBytesCount, "proof")
+    }
+}

@@ -1,0 +1,178 @@
+import MartletCore
+
+extension Register {
+    /// The most slots, and the most jobs fetched ahead, that a node may have.
+    package static let slotsMax: UInt32 = 65_536
+    /// The most queues, and the most types, that a node may name.
+    package static let namesMax = 1000
+
+    package var frameBytesEstimate: Int { 512 + self.inventory.count * 32 }
+
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.incarnation)
+            $0.write(self.slots)
+            $0.write(self.prefetchMax)
+            $0.write(self.holdsNameLock ? 1 : 0 as UInt8)
+            $0.write(self.lastDelivery)
+            $0.write(UInt32(self.queues.count))
+            $0.write(UInt32(self.types.count))
+            $0.write(UInt32(self.inventory.count))
+            $0.write(self.name)
+        }
+        for queue in self.queues { writer.record { $0.write(queue) } }
+        for type in self.types { writer.record { $0.write(type) } }
+        writer.records(self.inventory)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.incarnation = try reader.read()
+        self.slots = try reader.read()
+        self.prefetchMax = try reader.read()
+        self.holdsNameLock = try reader.read(UInt8.self) & 1 != 0
+        self.lastDelivery = try reader.read()
+        let queueCount: UInt32 = try reader.read()
+        let typeCount: UInt32 = try reader.read()
+        let itemCount: UInt32 = try reader.read()
+        self.name = try reader.readName("name")
+        guard (1...Self.slotsMax).contains(self.slots) else {
+            throw FrameReader.outOfBounds("slots", "must be 1 to \(Self.slotsMax)")
+        }
+        guard self.prefetchMax <= Self.slotsMax else {
+            throw FrameReader.outOfBounds("prefetchMax", "must be at most \(Self.slotsMax)")
+        }
+        let queues: [Name] = try reader.records(queueCount, "queues", max: Self.namesMax)
+        let types: [Name] = try reader.records(typeCount, "types", max: Self.namesMax)
+        self.queues = queues.map(\.text)
+        self.types = types.map(\.text)
+        self.inventory = try reader.records(itemCount, "inventory")
+    }
+
+    /// The name of a queue or type that the node serves.
+    struct Name: FrameRecord {
+        static let bytesMin = 2 + 1
+
+        let text: String
+
+        func writeFields(to writer: inout FrameWriter) {
+            writer.write(self.text)
+        }
+
+        init(record reader: inout FrameReader) throws(WireError) {
+            self.text = try reader.readName("queues or types")
+        }
+    }
+}
+
+extension Register.Item: FrameRecord {
+    static let bytesMin = 8 + 16 + 1
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.id)
+        writer.write(self.token)
+        writer.write(self.phase.rawValue)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        self.id = try reader.readJobID()
+        self.token = try reader.readToken()
+        self.phase = try reader.readCase("inventory.phase")
+    }
+}
+
+extension Registered {
+    package var frameBytesEstimate: Int { 128 + self.verdicts.count * 24 }
+
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.key)
+            $0.write(self.epoch.rawValue)
+            $0.write(self.heartbeatInterval)
+            $0.write(self.leaseDuration)
+            $0.write(UInt32(self.verdicts.count))
+        }
+        writer.records(self.verdicts)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.key = try reader.read()
+        self.epoch = Epoch(rawValue: try reader.read())
+        self.heartbeatInterval = try reader.readDuration()
+        self.leaseDuration = try reader.readDuration()
+        self.verdicts = try reader.records(try reader.read(), "verdicts")
+    }
+}
+
+extension Registered.Verdict: FrameRecord {
+    static let bytesMin = 1 + 16
+    private static let leasedTag: UInt8 = 1
+    private static let endedTag: UInt8 = 2
+
+    func writeFields(to writer: inout FrameWriter) {
+        switch self {
+        case .leased(let token):
+            writer.write(Self.leasedTag)
+            writer.write(token)
+        case .ended:
+            writer.write(Self.endedTag)
+            writer.write(LeaseToken(epoch: Epoch(rawValue: 0), sequence: 0))
+        }
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        let tag: UInt8 = try reader.read()
+        let token = try reader.readToken()
+        switch tag {
+        case Self.leasedTag: self = .leased(token)
+        case Self.endedTag: self = .ended
+        default: throw FrameReader.outOfBounds("verdicts", "has an unknown value")
+        }
+    }
+}
+
+extension Control {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.key)
+            $0.write(self.lastOrder)
+        }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.key = try reader.read()
+        self.lastOrder = try reader.read()
+    }
+}
+
+extension Order {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.number)
+            $0.write(self.drain ? 1 : 0 as UInt8)
+            $0.write(UInt32(self.ended.count))
+        }
+        writer.records(self.ended)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.number = try reader.read()
+        self.drain = try reader.read(UInt8.self) & 1 != 0
+        self.ended = try reader.records(try reader.read(), "ended")
+    }
+}
+
+extension LeaseToken: FrameRecord {
+    static let bytesMin = 16
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        self = try reader.readToken()
+    }
+}

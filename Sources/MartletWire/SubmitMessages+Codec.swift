@@ -1,0 +1,161 @@
+import MartletCore
+
+extension OpenSession {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record { $0.write(self.session) }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.session = try reader.readSession()
+    }
+}
+
+extension SessionOpened {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.payloadMax)
+            $0.write(self.submitsInFlightMax)
+        }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.payloadMax = try reader.read()
+        self.submitsInFlightMax = try reader.read()
+    }
+}
+
+extension Submit {
+    package static let jobsMax = 10_000
+    package static let templatesMax = 1024
+
+    package var frameBytesEstimate: Int {
+        self.jobs.reduce(128 + self.templates.count * 128) {
+            $0 + $1.payload.count + FrameHeader.recordPrefixBytesCount + Job.bytesMin
+        }
+    }
+
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.session)
+            $0.write(self.sequence)
+            $0.write(UInt32(self.templates.count))
+            $0.write(UInt32(self.jobs.count))
+        }
+        writer.records(self.templates)
+        writer.records(self.jobs)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.session = try reader.readSession()
+        self.sequence = try reader.read()
+        let templateCount: UInt32 = try reader.read()
+        let jobCount: UInt32 = try reader.read()
+        guard self.sequence > 0 else { throw FrameReader.outOfBounds("sequence", "must not be 0") }
+        guard jobCount > 0 else { throw FrameReader.outOfBounds("jobs", "is empty") }
+        self.templates = try reader.records(templateCount, "templates", max: Self.templatesMax)
+        self.jobs = try reader.records(jobCount, "jobs", max: Self.jobsMax)
+        for job in self.jobs where job.template >= templateCount {
+            throw FrameReader.outOfBounds("jobs.template", "is not an index into templates")
+        }
+    }
+}
+
+extension Submit.Job: FrameRecord {
+    static let bytesMin = 2 + 1 + 8 + 4
+
+    @inline(__always)
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.template)
+        writer.write(self.due == nil ? 0 : 1 as UInt8)
+        writer.write(self.due?.microseconds ?? 0)
+        writer.write(self.payload)
+    }
+
+    @inline(__always)
+    init(record reader: inout FrameReader) throws(WireError) {
+        self.template = try reader.read()
+        let presence: UInt8 = try reader.read()
+        let due = try reader.readWallTime()
+        self.due = presence & 1 == 0 ? nil : due
+        self.payload = try reader.readBytes()
+    }
+}
+
+extension JobTemplate: FrameRecord {
+    static let bytesMin = 1 + 1 + 8 + 2 + 8 + 8 + 8 + 2 + 2
+
+    func writeFields(to writer: inout FrameWriter) {
+        let retry = self.options.retry
+        writer.write((self.options.timeout == nil ? 0 : 1) | (retry == nil ? 0 : 2) as UInt8)
+        writer.write(self.options.priority.rawValue)
+        writer.write(self.options.timeout ?? .zero)
+        writer.write(UInt16(retry?.maxAttempts ?? 0))
+        writer.write(retry?.initialBackoff ?? .zero)
+        writer.write(retry?.maxBackoff ?? .zero)
+        writer.write(retry?.jitter ?? 0)
+        writer.write(self.type)
+        writer.write(self.queue)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        let presence: UInt8 = try reader.read()
+        guard let priority = Priority(rawValue: try reader.read()) else {
+            throw FrameReader.outOfBounds("priority", "must be 0 to 9")
+        }
+        let timeout = try reader.readDuration()
+        let maxAttempts = Int(try reader.read(UInt16.self))
+        let initialBackoff = try reader.readDuration()
+        let maxBackoff = try reader.readDuration()
+        let jitter = try reader.readDouble()
+        var options = JobOptions(priority: priority)
+        if presence & 1 != 0 {
+            guard timeout > .zero else { throw FrameReader.outOfBounds("timeout", "must be positive") }
+            options.timeout = timeout
+        }
+        if presence & 2 != 0 {
+            if let problem = RetryPolicy.problem(
+                maxAttempts: maxAttempts, initialBackoff: initialBackoff, maxBackoff: maxBackoff, jitter: jitter)
+            {
+                throw WireError(.malformed, problem)
+            }
+            options.retry = RetryPolicy(
+                maxAttempts: maxAttempts, initialBackoff: initialBackoff, maxBackoff: maxBackoff, jitter: jitter)
+        }
+        let type = try reader.readName("type")
+        self.init(type: type, queue: try reader.readName("queue"), options: options)
+    }
+}
+
+extension Submitted {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.first)
+            $0.write(self.count)
+            $0.write(self.isRepeat ? 1 : 0 as UInt8)
+        }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.first = try reader.readJobID()
+        self.count = try reader.read()
+        self.isRepeat = try reader.read(UInt8.self) & 1 != 0
+    }
+}
+
+extension FrameWriter {
+    fileprivate mutating func write(_ session: SessionID) {
+        self.write(session.high)
+        self.write(session.low)
+    }
+}
+
+extension FrameReader {
+    fileprivate mutating func readSession() throws(WireError) -> SessionID {
+        let high: UInt64 = try self.read()
+        return SessionID(high: high, low: try self.read())
+    }
+}
