@@ -30,13 +30,17 @@ let package = Package(
         target("MartletCore"),
         target("MartletRuntime", ["MartletCore"]),
         target("MartletConfiguration", ["MartletCore"]),
+        target("MartletObservability", ["MartletCore"]),
         target("MartletWire", ["MartletCore"]),
         target("MartletTransport", ["MartletWire", "MartletRuntime", "MartletCore", "CNNG", "CSodium"]),
         target("MartletStore", ["MartletCore", "MartletRuntime"]),
         target("MartletStoreSQLite", ["MartletStore", "MartletRuntime", "MartletCore", "CSQLite"]),
         target(
             "MartletCoordinator",
-            ["MartletCore", "MartletRuntime", "MartletWire", "MartletTransport", "MartletStore"]
+            [
+                "MartletCore", "MartletObservability", "MartletRuntime", "MartletWire", "MartletTransport",
+                "MartletStore",
+            ]
         ),
         target("Martlet", ["MartletCore", "MartletRuntime", "MartletWire", "MartletTransport"]),
         target(

@@ -2,7 +2,7 @@
 ///
 /// Subclasses own what `base` points at and free it in `deinit`: ``HeapBlock`` a heap allocation, ``ForeignBlock``
 /// anything else, such as a message that a transport received.
-package class ByteBlock: @unchecked Sendable {
+open class ByteBlock: @unchecked Sendable {
     package final let base: UnsafeRawPointer
     package final let count: Int
 

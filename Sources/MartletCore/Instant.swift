@@ -75,3 +75,7 @@ extension Duration {
     /// This duration in milliseconds, truncated, clamped to 64 bits.
     package var wholeMilliseconds: Int64 { self.wholeMicroseconds / 1000 }
 }
+
+extension WallTime {
+    package static func - (time: Self, duration: Duration) -> Self { time + (.zero - duration) }
+}

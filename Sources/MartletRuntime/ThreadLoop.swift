@@ -66,7 +66,7 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
         self.thread = created
     }
 
-    package override var now: Instant {
+    public override var now: Instant {
         #if canImport(Darwin)
             Instant(nanoseconds: clock_gettime_nsec_np(CLOCK_MONOTONIC_RAW))
         #else
@@ -74,15 +74,15 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
         #endif
     }
 
-    package override var wallTime: WallTime {
+    public override var wallTime: WallTime {
         WallTime(microseconds: Int64(Self.read(CLOCK_REALTIME) / 1000))
     }
 
     /// From the operating system's generator, which is fit for secrets.
-    package override func random() -> UInt64 { self.randomBlock.withLock { $0.next() } }
+    public override func random() -> UInt64 { self.randomBlock.withLock { $0.next() } }
 
     @discardableResult
-    package override func schedule(at deadline: Instant, _ action: @escaping @Sendable () -> Void) -> TimerID {
+    public override func schedule(at deadline: Instant, _ action: @escaping @Sendable () -> Void) -> TimerID {
         self.lock.lock()
         let isEarliest = self.shared.timers.nextDeadline.map { deadline < $0 } ?? true
         let timer = self.shared.timers.insert(at: deadline, action)
@@ -94,13 +94,13 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
         return timer
     }
 
-    package override func cancel(_ timer: TimerID) {
+    public override func cancel(_ timer: TimerID) {
         self.lock.lock()
         self.shared.timers.remove(timer)
         self.lock.unlock()
     }
 
-    package override func enqueue(_ job: consuming ExecutorJob) {
+    public override func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         if self.isCurrent {
             self.local.append(job)
@@ -114,7 +114,7 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
         if mustWake { self.lock.signal() }
     }
 
-    package override var isCurrent: Bool { pthread_equal(self.thread!, pthread_self()) != 0 }
+    public override var isCurrent: Bool { pthread_equal(self.thread!, pthread_self()) != 0 }
 
     /// Ends the thread once no job is left to run, and waits for that.
     ///

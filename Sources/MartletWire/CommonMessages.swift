@@ -1,7 +1,7 @@
 package import MartletCore
 
 /// A request was not served.
-package struct ErrorReply: Message {
+package struct ErrorReply: Message, Error {
     package static let kind = FrameKind.error
 
     /// Numbers are part of the protocol. A reader that does not know one treats it as `internal`.

@@ -62,7 +62,7 @@ package struct DispatchCore: Sendable {
     var classes: [ServiceClass] = []
     /// Jobs that took nodes down with them; each runs alone on a node.
     var suspects = Deque<QueuedJob>()
-    private(set) var isRecovering: Bool
+    package private(set) var isRecovering: Bool
     private var claimed: Set<JobID> = []
 
     /// - Parameter isRecovering: whether jobs from an earlier epoch are held until ``finishRecovery(at:)``.

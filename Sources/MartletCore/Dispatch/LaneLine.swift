@@ -53,7 +53,7 @@ package struct LaneLine: Sendable {
         self.count += bodies.count
     }
 
-    /// Adds jobs, ascending, whose bodies are in the store only.
+    /// Adds a job whose body is in the store only.
     package mutating func append(_ id: JobID) {
         self.count += 1
         if !self.segments.isEmpty {
@@ -65,7 +65,8 @@ package struct LaneLine: Sendable {
 
     private mutating func extendLast(_ last: Int, with id: JobID) -> Bool {
         let segment = self.segments[last]
-        guard segment.bodies == nil else { return false }
+        // Ascending within a segment, because that is how bodies are read.
+        guard segment.bodies == nil, segment.id(segment.count - 1) < id else { return false }
         if segment.ids == nil, id == segment.first.advanced(by: segment.count) {
             self.segments[last].count += 1
             return true

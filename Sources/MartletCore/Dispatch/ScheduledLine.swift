@@ -17,7 +17,10 @@ package struct ScheduledLine: Sendable {
     /// Added while a load was under way.
     private var added: [ScheduledJob] = []
 
-    package init() {}
+    /// - Parameter taken: jobs due by then are somebody else's.
+    package init(after taken: WallTime? = nil) {
+        self.loadedThrough = taken.map { ScheduledJob(due: $0, id: JobID(rawValue: .max), lane: LaneID(rawValue: 0)) }
+    }
 
     package var count: Int { self.heap.count + self.added.count }
 

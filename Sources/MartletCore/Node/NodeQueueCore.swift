@@ -176,6 +176,23 @@ package struct NodeQueueCore: Sendable {
         actions.append(.died)
     }
 
+    /// Ends the session without a word about its jobs: the next registration of the same process has them.
+    package mutating func retire(into actions: inout [Action]) {
+        self.hasEnded = true
+        self.unsent.removeAll()
+        self.window = LeaseWindow()
+        self.releaseParked(into: &actions)
+    }
+
+    /// Ends the lease on one job, if there is one; the node is told, the job is somebody else's.
+    package mutating func revoke(_ id: JobID, into actions: inout [Action]) {
+        guard let lease = self.window.all.first(where: { $0.job.id == id }) else { return }
+        _ = self.window.remove(lease.sequence)
+        self.settledTotal += 1
+        self.endedToTell.append(LeaseToken(epoch: self.epoch, sequence: lease.sequence))
+        self.tell(into: &actions)
+    }
+
     // MARK: Deliveries
 
     mutating func deliver(sequences: inout LeaseSequence, into actions: inout [Action]) {

@@ -1,0 +1,160 @@
+import MartletCore
+import MartletRuntime
+import MartletStore
+import MartletWire
+
+extension ClientService {
+    func pong() async throws -> Pong {
+        let totals = try await self.store.laneTotals()
+        return Pong(
+            version: Coordinator.version, epoch: self.epoch, wallTime: self.loop.wallTime,
+            uptime: self.loop.now - self.startedAt, isRecovered: await !self.dispatcher.isRecovering,
+            nodeCount: UInt32(await self.registry.nodeCount),
+            pendingCount: totals.reduce(0) { $0 + $1.ready + $1.scheduled })
+    }
+
+    func jobs(_ list: ListJobs) async throws -> JobList {
+        let holders = await self.registry.holders()
+        let limit = Int(min(max(list.limit, 1), 1000))
+        let filter = JobFilter(
+            state: list.state == .running ? .ready : list.state, queue: list.queue, type: list.type)
+        if list.state == .running {
+            return try await self.runningJobs(filter, after: list.after, limit: limit, holders)
+        }
+        let records = try await self.store.jobs(matching: filter, after: list.after, limit: limit)
+        let views = records.map { self.view($0, holders: holders) }
+        let matching = list.state == .ready ? views.filter { $0.state == .ready } : views
+        return JobList(jobs: matching, next: records.count == limit ? records.last?.id : nil)
+    }
+
+    /// What is leased now; at most the nodes' slots and prefetch, so it is looked up job by job.
+    private func runningJobs(
+        _ filter: JobFilter, after: JobID?, limit: Int, _ holders: [JobID: String]
+    ) async throws -> JobList {
+        var views: [JobView] = []
+        let ids = holders.keys.sorted().filter { id in after.map { id > $0 } ?? true }
+        for id in ids {
+            guard let (record, _) = try await self.store.job(id) else { continue }
+            let view = self.view(record, holders: holders)
+            guard filter.queue.map({ $0 == view.template.queue }) ?? true,
+                filter.type.map({ $0 == view.template.type }) ?? true
+            else { continue }
+            views.append(view)
+            if views.count == limit { return JobList(jobs: views, next: id) }
+        }
+        return JobList(jobs: views, next: nil)
+    }
+
+    func detail(_ id: JobID) async throws -> JobDetail? {
+        guard let (record, payload) = try await self.store.job(id) else { return nil }
+        return JobDetail(job: self.view(record, holders: await self.registry.holders()), payload: payload)
+    }
+
+    private func view(_ record: JobRecord, holders: [JobID: String]) -> JobView {
+        let node = record.state.isTerminal ? nil : holders[record.id]
+        var state = record.state
+        if node != nil {
+            state = .running
+        } else if state == .scheduled, let due = record.due, due <= self.loop.wallTime {
+            state = .ready
+        }
+        return JobView(
+            id: record.id,
+            template: JobTemplate(type: record.lane.type, queue: record.lane.queue, options: record.options),
+            state: state, failures: record.history.failures, nodeDeaths: record.history.nodeDeaths,
+            createdAt: record.createdAt, due: record.due, finishedAt: record.finishedAt,
+            lastFailure: record.lastFailure, payloadCount: UInt32(clamping: record.payloadCount), node: node)
+    }
+
+    func queues() async throws -> QueueList {
+        let totals = try await self.store.laneTotals()
+        let held = await self.registry.heldByLane()
+        let services = await self.registry.services()
+        var views: [String: QueueView] = [:]
+        for total in totals {
+            let name = "\(total.lane.queue)\u{0}\(total.lane.type)"
+            var view = views[name] ?? QueueView(queue: total.lane.queue, type: total.lane.type)
+            let running = self.lanes.id(of: total.lane).flatMap { held[$0] } ?? 0
+            view.running += UInt64(running)
+            view.add(total, running: UInt64(running))
+            view.nodeCount = UInt32(services.count { $0.serves(total.lane) })
+            views[name] = view
+        }
+        return QueueList(queues: views.keys.sorted().map { views[$0]! })
+    }
+
+    // MARK: The dead
+
+    func change(_ change: ChangeDead) async throws -> DeadChanged {
+        guard change.ids.isEmpty else { return try await self.changeNamed(change) }
+        var count: UInt64 = 0
+        var after: JobID?
+        let filter = JobFilter(state: .dead, queue: change.queue, type: change.type)
+        while true {
+            // Small groups, so that a great many delay nobody.
+            let records = try await self.store.jobs(matching: filter, after: after, limit: 500)
+            let missing = try await self.change(records, change.action)
+            count += UInt64(records.count - missing.count)
+            guard records.count == 500, let last = records.last?.id else { break }
+            after = last
+        }
+        return DeadChanged(count: count, missing: [])
+    }
+
+    private func changeNamed(_ change: ChangeDead) async throws -> DeadChanged {
+        var records: [JobRecord] = []
+        var missing: [JobID] = []
+        for id in Set(change.ids).sorted() {
+            if let (record, _) = try await self.store.job(id), record.state == .dead {
+                records.append(record)
+            } else {
+                missing.append(id)
+            }
+        }
+        missing += try await self.change(records, change.action)
+        return DeadChanged(
+            count: UInt64(records.count - (missing.count - (Set(change.ids).count - records.count))), missing: missing)
+    }
+
+    /// Revives or deletes these jobs. Returns those that were not dead any more.
+    private func change(_ records: [JobRecord], _ action: ChangeDead.Action) async throws -> [JobID] {
+        guard !records.isEmpty else { return [] }
+        let change: Change =
+            switch action {
+            case .delete: .deleteDead(records.map(\.id))
+            case .retry:
+                .update(
+                    records.compactMap { record in
+                        self.lanes.id(of: record.lane).map {
+                            JobUpdate(id: record.id, lane: $0, expected: .dead, state: .ready, history: JobHistory())
+                        }
+                    })
+            }
+        let outcomes = try await self.commitLog.commit([change], kind: action == .delete ? .essential : .intake).get()
+        guard case .applied(let missing) = outcomes.first else { return [] }
+        if action == .retry {
+            let gone = Set(missing)
+            let ready = records.filter { !gone.contains($0.id) }.compactMap { record in
+                self.lanes.id(of: record.lane).map { ReadyJob(id: record.id, lane: $0) }
+            }
+            await self.dispatcher.enqueue(ready)
+            await self.dispatcher.turn()
+        }
+        return missing
+    }
+}
+
+extension QueueView {
+    fileprivate mutating func add(_ total: LaneTotals, running: UInt64) {
+        // A lease may be on its way to its end while the store already counts the job as gone.
+        self.ready += total.ready - min(total.ready, running)
+        self.scheduled += total.scheduled
+        self.dead += total.dead
+        self.submittedTotal += total.submittedTotal
+        self.succeededTotal += total.succeededTotal
+        self.retriedTotal += total.retriedTotal
+        self.cancelledTotal += total.cancelledTotal
+        self.expiredTotal += total.expiredTotal
+        self.deletedTotal += total.deletedTotal
+    }
+}

@@ -1,0 +1,207 @@
+package import MartletCore
+package import MartletObservability
+package import MartletRuntime
+package import MartletStore
+package import MartletTransport
+import MartletWire
+
+/// Serves the clients' channel: checks submits and hands them to the commit log, answers questions.
+package actor ClientService {
+    let loop: EventLoop
+    private let settings: CoordinatorSettings
+    let store: any JobStore
+    let commitLog: CommitLog
+    let dispatcher: Dispatcher
+    let registry: NodeRegistry
+    let lanes: LaneDirectory
+    private let budget: PayloadBudget
+    let epoch: Epoch
+    let startedAt: Instant
+    private let log: Log
+    private var authenticator: PeerAuthenticator?
+    /// Queries under way; over the bound, askers are told to retry.
+    private var queries = 0
+
+    package static let queriesMax = 64
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
+
+    package init(
+        loop: EventLoop, settings: CoordinatorSettings, store: any JobStore, epoch: Epoch, commitLog: CommitLog,
+        dispatcher: Dispatcher, registry: NodeRegistry, lanes: LaneDirectory, budget: PayloadBudget, log: Log
+    ) {
+        self.loop = loop
+        self.settings = settings
+        self.store = store
+        self.epoch = epoch
+        self.commitLog = commitLog
+        self.dispatcher = dispatcher
+        self.registry = registry
+        self.lanes = lanes
+        self.budget = budget
+        self.startedAt = loop.now
+        self.log = log
+        self.authenticator = PeerAuthenticator(token: settings.token)
+    }
+
+    /// Serves requests until cancelled or the listener is closed.
+    package func serve(_ listener: any RequestListener) async throws {
+        await withDiscardingTaskGroup { group in
+            while true {
+                let events = await listener.receive()
+                guard !events.isEmpty else { break }
+                for event in events {
+                    guard let (message, request) = await self.handle(event) else { continue }
+                    group.addTask { await self.answer(message, request) }
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Takes a submit in at once; returns what has to wait for the store.
+    private func handle(_ event: ListenerEvent) async -> (Request, any IncomingRequest)? {
+        guard case .request(let request) = event else {
+            if case .peerLost(let peer) = event { self.authenticator?.forget(peer) }
+            return nil
+        }
+        let message = decode(request, frame: self.budget.counting(request.frame), &self.authenticator)
+        switch message {
+        case .submit(let submit):
+            await self.take(submit, request)
+        case .openSession(let open):
+            await self.open(open.session, request)
+        case .ping, .listJobs, .showJob, .listQueues, .listNodes, .changeDead:
+            if self.queries < Self.queriesMax {
+                self.queries += 1
+                return (message!, request)
+            }
+            request.refuse(.overloaded, "\(Self.queriesMax) queries are under way; retry")
+        case .authenticate, .register, .fetch, .report, .control:
+            request.refuse(.invalidRequest, "this address serves clients; nodes have another one")
+        case nil:
+            break
+        }
+        return nil
+    }
+
+    // MARK: Submits
+
+    private func take(_ submit: Submit, _ request: any IncomingRequest) async {
+        let bytes = request.frame.count
+        guard await self.commitLog.pendingBytes + bytes <= self.settings.pendingBytesMax else {
+            return request.refuse(.overloaded, "too many submits wait for the store; retry after a delay")
+        }
+        switch self.prepare(submit) {
+        case .failure(let refusal):
+            request.answer(refusal)
+        case .success(let prepared):
+            let jobs = prepared.map {
+                NewJob(lane: $0.traits.lane, options: $0.traits.options, payload: $0.payload, due: $0.due)
+            }
+            let submission = Submission(session: submit.session, sequence: submit.sequence, jobs: jobs)
+            await self.commitLog.append([.submit(submission)], kind: .intake, jobs: jobs.count, bytes: bytes) {
+                await self.carryOn($0, prepared, request)
+            }
+        }
+    }
+
+    private func prepare(_ submit: Submit) -> Result<[PreparedJob], ErrorReply> {
+        guard !submit.jobs.isEmpty, submit.jobs.count <= self.settings.submitJobsMax else {
+            return .failure(
+                ErrorReply(
+                    .invalidRequest, "a submit holds 1 to \(self.settings.submitJobsMax) jobs, not \(submit.jobs.count)"
+                ))
+        }
+        var traits: [JobTraits] = []
+        for template in submit.templates {
+            guard let known = self.lanes.traits(of: template) else {
+                return .failure(
+                    ErrorReply(
+                        .invalidRequest,
+                        "queue \(template.queue), type \(template.type) would be lane \(self.settings.lanesMax + 1); the limit is limits.lanesMax"
+                    ))
+            }
+            traits.append(known)
+        }
+        var jobs: [PreparedJob] = []
+        jobs.reserveCapacity(submit.jobs.count)
+        for (place, job) in submit.jobs.enumerated() {
+            guard job.payload.count <= self.settings.payloadMax else {
+                return .failure(
+                    ErrorReply(
+                        .payloadTooLarge,
+                        "job \(place) of the submit has \(job.payload.count) bytes; the limit is \(self.settings.payloadMax)"
+                    ))
+            }
+            guard Int(job.template) < traits.count else {
+                return .failure(ErrorReply(.malformedFrame, "job \(place) of the submit names no template of it"))
+            }
+            jobs.append(PreparedJob(traits: traits[Int(job.template)], payload: job.payload, due: job.due))
+        }
+        return .success(jobs)
+    }
+
+    /// The submit is durable, or was refused by the store.
+    private func carryOn(
+        _ result: Result<[ChangeOutcome], StoreError>, _ jobs: [PreparedJob], _ request: any IncomingRequest
+    ) async {
+        switch result {
+        case .failure(let error):
+            request.answer(Self.refusal(error))
+        case .success(let outcomes):
+            guard case .submitted(let outcome) = outcomes.first else { return }
+            switch outcome {
+            case .accepted(let first, let count):
+                request.answer(Submitted(first: first, count: UInt32(count), isRepeat: false))
+                await self.dispatcher.submitted(first: first, jobs: jobs)
+            case .repeated(let first, let count):
+                request.answer(Submitted(first: first, count: UInt32(count), isRepeat: true))
+            case .sessionExpired:
+                request.refuse(.sessionExpired, "the session is not known, or the submit is older than its window")
+            }
+        }
+    }
+
+    static func refusal(_ error: StoreError) -> ErrorReply {
+        error.code == .diskFull
+            ? ErrorReply(.storeFull, "the store has no space: \(error.message)")
+            : ErrorReply(.storeUnavailable, "the store refused: \(error.message)")
+    }
+
+    private func open(_ session: SessionID, _ request: any IncomingRequest) async {
+        let payloadMax = UInt32(self.settings.payloadMax)
+        await self.commitLog.append([.openSession(session)], kind: .intake, jobs: 0) { result in
+            switch result {
+            case .failure(let error): request.answer(Self.refusal(error))
+            case .success:
+                request.answer(
+                    SessionOpened(payloadMax: payloadMax, submitsInFlightMax: UInt32(Submission.windowMax)))
+            }
+        }
+    }
+
+    // MARK: Questions
+
+    private func answer(_ message: Request, _ request: any IncomingRequest) async {
+        defer { self.queries -= 1 }
+        do {
+            switch message {
+            case .ping: request.answer(try await self.pong())
+            case .listJobs(let list): request.answer(try await self.jobs(list))
+            case .showJob(let show):
+                if let detail = try await self.detail(show.id) {
+                    request.answer(detail)
+                } else {
+                    request.refuse(.notFound, "job \(show.id) is not there: it finished and was not kept, or never was")
+                }
+            case .listQueues: request.answer(try await self.queues())
+            case .listNodes: request.answer(NodeList(nodes: await self.registry.views()))
+            case .changeDead(let change): request.answer(try await self.change(change))
+            default: request.refuse(.internal, "not a question")
+            }
+        } catch {
+            request.answer(Self.refusal(error as? StoreError ?? StoreError(.failed, "\(error)")))
+        }
+    }
+}

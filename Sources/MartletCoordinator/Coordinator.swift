@@ -1,0 +1,143 @@
+package import MartletCore
+package import MartletObservability
+package import MartletRuntime
+package import MartletStore
+package import MartletTransport
+
+/// One shard's coordinator: puts the parts together and runs them.
+package struct Coordinator: Sendable {
+    package static let version = "0.1.0"
+
+    private let settings: CoordinatorSettings
+    private let transport: any Transport
+    private let store: any JobStore
+    private let loop: EventLoop
+    private let log: Log
+
+    /// How long client sessions are remembered after their last submit.
+    package static let sessionLifetime: Duration = .seconds(3600)
+    private static let recoveryPage = 10_000
+
+    /// - Precondition: a listener that is not on loopback has a token.
+    package init(
+        settings: CoordinatorSettings, transport: any Transport, store: any JobStore, loop: EventLoop, log: Log
+    ) {
+        self.settings = settings
+        self.transport = transport
+        self.store = store
+        self.loop = loop
+        self.log = log
+    }
+
+    /// What runs, for those who look inside.
+    package struct Parts: Sendable {
+        package let clientAddress: String
+        package let nodeAddress: String
+        package let epoch: Epoch
+        package let dispatcher: Dispatcher
+        package let registry: NodeRegistry
+        package let commitLog: CommitLog
+        package let budget: PayloadBudget
+    }
+
+    /// Recovers, serves until cancelled, and closes the store.
+    ///
+    /// - Parameter started: called once everything is served.
+    /// - Throws: ``StoreError`` or ``TransportError``; after `.outcomeUnknown` the process must exit at once.
+    package func run(started: @Sendable (Parts) async -> Void = { _ in }) async throws {
+        let opening = try await self.store.open()
+        do {
+            try await self.run(opening, started: started)
+            await self.store.close()
+        } catch let error as StoreError where error.code == .outcomeUnknown || error.code == .fenced {
+            // Nothing that is in memory may be trusted or answered from now on.
+            throw error
+        } catch {
+            await self.store.close()
+            throw error
+        }
+    }
+
+    private func run(_ opening: StoreOpening, started: @Sendable (Parts) async -> Void) async throws {
+        let openedAt = self.loop.wallTime
+        let lanes = LaneDirectory(settings: self.settings, recovered: opening.lanes)
+        let budget = PayloadBudget(bytesMax: self.settings.payloadCacheMax)
+        let dispatcher = Dispatcher(
+            loop: self.loop, store: self.store, lanes: lanes, budget: budget, isRecovering: !opening.nodes.isEmpty,
+            openedAt: openedAt, log: self.log)
+        let commitLog = CommitLog(
+            loop: self.loop, store: self.store, epoch: opening.epoch, lanes: lanes, log: self.log,
+            afterGroup: { await dispatcher.turn() })
+        let registry = NodeRegistry(
+            loop: self.loop, settings: self.settings, store: self.store, opening: opening, dispatcher: dispatcher,
+            commitLog: commitLog, lanes: lanes, openedAt: openedAt, log: self.log)
+        let clients = ClientService(
+            loop: self.loop, settings: self.settings, store: self.store, epoch: opening.epoch, commitLog: commitLog,
+            dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, log: self.log)
+        try await self.recover(into: dispatcher, openedAt: openedAt)
+        let clientListener = try await self.transport.listen(at: self.settings.clientAddress, contexts: 512)
+        let nodeListener = try await self.transport.listen(
+            at: self.settings.nodeAddress, contexts: 2 * self.settings.nodesMax + 256)
+        self.log(
+            .info, "coordinator started",
+            [.epoch: opening.epoch.rawValue, .count: opening.pendingCount, .address: clientListener.address])
+        await started(
+            Parts(
+                clientAddress: clientListener.address, nodeAddress: nodeListener.address, epoch: opening.epoch,
+                dispatcher: dispatcher, registry: registry, commitLog: commitLog, budget: budget))
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await commitLog.run() }
+                group.addTask { try await dispatcher.run() }
+                group.addTask { try await clients.serve(clientListener) }
+                group.addTask { try await registry.serve(nodeListener) }
+                group.addTask { try await self.housekeep(commitLog) }
+                group.addTask {
+                    // The services end when their listeners do.
+                    try? await self.loop.sleep(for: .seconds(Int64.max / 2_000_000_000))
+                    await Self.close(clientListener, nodeListener)
+                }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        } catch is CancellationError {
+            self.log(.info, "coordinator stops")
+        }
+    }
+
+    private static func close(_ listeners: any RequestListener...) async {
+        for listener in listeners { await listener.close() }
+    }
+
+    private func recover(into dispatcher: Dispatcher, openedAt: WallTime) async throws {
+        var after: JobID?
+        while true {
+            let jobs = try await self.store.readyJobs(after: after, limit: Self.recoveryPage)
+            await dispatcher.recover(jobs)
+            guard jobs.count == Self.recoveryPage, let last = jobs.last?.id else { break }
+            after = last
+        }
+        var place: ScheduledJob?
+        while true {
+            let jobs = try await self.store.scheduledJobs(after: place, dueBy: openedAt, limit: Self.recoveryPage)
+            await dispatcher.recover(jobs.map { ReadyJob(id: $0.id, lane: $0.lane) })
+            guard jobs.count == Self.recoveryPage, let last = jobs.last else { break }
+            place = last
+        }
+    }
+
+    /// Forgets what is too old to matter.
+    private func housekeep(_ commitLog: CommitLog) async throws {
+        while true {
+            try await self.loop.sleep(for: .seconds(60))
+            let now = self.loop.wallTime
+            var changes: [Change] = [.expireSessions(unusedSince: now - Self.sessionLifetime)]
+            if self.settings.retainSucceeded > .zero {
+                changes.append(
+                    .purgeFinished(
+                        state: .succeeded, before: now - self.settings.retainSucceeded, limit: CommitLog.groupJobsMax))
+            }
+            await commitLog.append(changes, kind: .essential, jobs: 0) { _ in }
+        }
+    }
+}

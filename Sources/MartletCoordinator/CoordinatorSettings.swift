@@ -1,0 +1,56 @@
+package import MartletCore
+
+/// How one coordinator works. Made from `cluster.json` by the command line.
+package struct CoordinatorSettings: Sendable {
+    /// What a job type's jobs get where their submit says nothing.
+    package struct TypeDefaults: Hashable, Sendable {
+        package let timeout: Duration?
+        package let retry: RetryPolicy?
+
+        package init(timeout: Duration? = nil, retry: RetryPolicy? = nil) {
+            self.timeout = timeout
+            self.retry = retry
+        }
+    }
+
+    package let clientAddress: String
+    package let nodeAddress: String
+    /// Demanded of every peer if set; must be set where an address is not loopback.
+    package let token: [UInt8]?
+    package let payloadMax: Int
+    package let submitJobsMax: Int
+    /// Bytes of submits that may wait for their commit; over it submitters are told to retry.
+    package let pendingBytesMax: Int
+    /// Bytes of payloads kept in memory for waiting jobs.
+    package let payloadCacheMax: Int
+    package let nodesMax: Int
+    package let lanesMax: Int
+    package let times: SessionTimes
+    /// How long succeeded jobs stay visible. Zero: not at all.
+    package let retainSucceeded: Duration
+    package let typeDefaults: [String: TypeDefaults]
+
+    /// - Precondition: every bound is positive and `payloadMax` at most 7 MiB, so that a job fits a message.
+    package init(
+        clientAddress: String, nodeAddress: String, token: [UInt8]? = nil, payloadMax: Int = 1 << 20,
+        submitJobsMax: Int = 10_000, pendingBytesMax: Int = 64 << 20, payloadCacheMax: Int = 64 << 20,
+        nodesMax: Int = 1024, lanesMax: Int = 10_000, times: SessionTimes = SessionTimes(),
+        retainSucceeded: Duration = .zero, typeDefaults: [String: TypeDefaults] = [:]
+    ) {
+        precondition(payloadMax > 0 && payloadMax <= 7 << 20, "a job must fit a message")
+        precondition(submitJobsMax > 0 && nodesMax > 0 && lanesMax > 0, "bounds are positive")
+        precondition(pendingBytesMax > 0 && payloadCacheMax >= 0, "byte bounds are positive")
+        self.clientAddress = clientAddress
+        self.nodeAddress = nodeAddress
+        self.token = token
+        self.payloadMax = payloadMax
+        self.submitJobsMax = submitJobsMax
+        self.pendingBytesMax = pendingBytesMax
+        self.payloadCacheMax = payloadCacheMax
+        self.nodesMax = nodesMax
+        self.lanesMax = lanesMax
+        self.times = times
+        self.retainSucceeded = retainSucceeded
+        self.typeDefaults = typeDefaults
+    }
+}

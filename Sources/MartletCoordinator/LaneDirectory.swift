@@ -1,0 +1,56 @@
+package import MartletCore
+import Synchronization
+
+/// Numbers lanes and resolves what their jobs have in common, once for each lane and set of options.
+package final class LaneDirectory: Sendable {
+    private struct TraitsKey: Hashable {
+        let lane: LaneID
+        let options: JobOptions
+    }
+
+    private struct State {
+        var table: LaneTable
+        var traits: [TraitsKey: JobTraits] = [:]
+    }
+
+    private let settings: CoordinatorSettings
+    private let state: Mutex<State>
+    /// Resolved traits kept for reuse; beyond it they are made anew.
+    private static let traitsMax = 4096
+
+    package init(settings: CoordinatorSettings, recovered: [LaneKey]) {
+        self.settings = settings
+        self.state = Mutex(State(table: LaneTable(lanesMax: settings.lanesMax, recovered: recovered)))
+    }
+
+    package var keys: [LaneKey] { self.state.withLock { $0.table.keys } }
+
+    package func id(of key: LaneKey) -> LaneID? { self.state.withLock { $0.table.id(of: key) } }
+
+    /// The traits of a template, its lane made if need be; nil if there are too many lanes.
+    package func traits(of template: JobTemplate) -> JobTraits? {
+        self.state.withLock { state in
+            guard let lane = state.table.intern(template.lane) else { return nil }
+            return self.traits(lane: lane, options: template.options, in: &state)
+        }
+    }
+
+    /// The traits of a job as the store keeps it.
+    package func traits(lane: LaneID, options: JobOptions) -> JobTraits {
+        self.state.withLock { self.traits(lane: lane, options: options, in: &$0) }
+    }
+
+    private func traits(lane: LaneID, options: JobOptions, in state: inout State) -> JobTraits {
+        let traitsKey = TraitsKey(lane: lane, options: options)
+        if let known = state.traits[traitsKey] { return known }
+        let key = state.table[lane]
+        let defaults = self.settings.typeDefaults[key.type]
+        let traits = JobTraits(
+            lane: lane, key: key, options: options,
+            timeout: options.timeout ?? defaults?.timeout ?? JobOptions.defaultTimeout,
+            retry: options.retry ?? defaults?.retry ?? .standard)
+        if state.traits.count >= Self.traitsMax { state.traits.removeAll() }
+        state.traits[traitsKey] = traits
+        return traits
+    }
+}

@@ -1,0 +1,382 @@
+package import MartletCore
+import MartletObservability
+import MartletRuntime
+import MartletStore
+package import MartletTransport
+package import MartletWire
+import Synchronization
+
+/// One node's queue: carries out what its ``NodeQueueCore`` decides.
+package actor NodeQueue {
+    /// What all node queues of a coordinator share.
+    package struct Context: Sendable {
+        let loop: EventLoop
+        let dispatcher: Dispatcher
+        let commitLog: CommitLog
+        let sequences: SharedLeaseSequence
+        let retainSucceeded: Bool
+        let log: Log
+        /// The queue's session is over and nothing is leased under it any more.
+        let ended: @Sendable (NodeKey) async -> Void
+    }
+
+    package nonisolated let registration: Register
+    package nonisolated let key: NodeKey
+    private let context: Context
+    private var core: NodeQueueCore
+    /// Parked requests by the number that the core knows them by.
+    private var parked: [UInt64: any IncomingRequest] = [:]
+    private var lastExchange: UInt64 = 0
+    /// Number of the last report taken, with its answer once that is durable.
+    private var lastReport: (number: UInt64, reply: Bytes?) = (0, nil)
+    private var reportRequest: (any IncomingRequest)?
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { self.context.loop.asUnownedSerialExecutor() }
+
+    package init(registration: Register, core: NodeQueueCore, context: Context) {
+        self.registration = registration
+        self.key = core.key
+        self.core = core
+        self.context = context
+    }
+
+    // MARK: Requests of the node
+
+    package func fetch(_ fetch: Fetch, request: any IncomingRequest) async {
+        guard !self.core.hasEnded else { return request.refuse(.unknownNode, "this registration has ended") }
+        var actions: [NodeQueueCore.Action] = []
+        self.context.sequences.withValue { sequences in
+            self.core.fetch(
+                self.park(request), lastDelivery: fetch.lastDelivery, creditTotal: fetch.creditTotal,
+                sequences: &sequences, at: self.context.loop.now, into: &actions)
+        }
+        await self.perform(actions)
+        await self.tellDispatcher()
+        await self.context.dispatcher.turn()
+    }
+
+    package func control(_ control: Control, request: any IncomingRequest) async {
+        guard !self.core.hasEnded else { return request.refuse(.unknownNode, "this registration has ended") }
+        var actions: [NodeQueueCore.Action] = []
+        self.core.control(self.park(request), at: self.context.loop.now, into: &actions)
+        await self.perform(actions)
+    }
+
+    package func report(_ report: Report, request: any IncomingRequest) async {
+        guard !self.core.hasEnded else { return request.refuse(.unknownNode, "this registration has ended") }
+        self.core.heard(at: self.context.loop.now)
+        guard report.number > self.lastReport.number else { return self.repeatReply(to: report, request: request) }
+        self.reportRequest?.refuse(.invalidRequest, "a later report took its place")
+        self.reportRequest = request
+        self.lastReport = (report.number, nil)
+        self.core.credit(total: report.creditTotal)
+        self.core.running(report.running, at: self.context.loop.now)
+        let settlement = self.settle(report)
+        var actions: [NodeQueueCore.Action] = []
+        if report.isDraining, !self.core.isDraining { self.core.drain(into: &actions) }
+        await self.commit(settlement, of: report)
+        await self.context.dispatcher.giveBack(settlement.returned)
+        await self.perform(actions)
+        await self.tellDispatcher()
+        await self.context.dispatcher.turn()
+        if report.isLast { await self.leave() }
+    }
+
+    private func park(_ request: any IncomingRequest) -> NodeQueueCore.ExchangeID {
+        self.lastExchange += 1
+        self.parked[self.lastExchange] = request
+        return NodeQueueCore.ExchangeID(rawValue: self.lastExchange)
+    }
+
+    private func repeatReply(to report: Report, request: any IncomingRequest) {
+        guard report.number == self.lastReport.number else {
+            return request.refuse(
+                .invalidRequest, "report \(report.number) came after report \(self.lastReport.number)")
+        }
+        if let reply = self.lastReport.reply {
+            request.reply(reply)
+        } else {
+            self.reportRequest?.refuse(.invalidRequest, "the same report came again")
+            self.reportRequest = request
+        }
+    }
+
+    // MARK: Results
+
+    private func settle(_ report: Report) -> NodeQueueCore.Settlement {
+        var settlement = NodeQueueCore.Settlement()
+        settlement.verdicts.reserveCapacity(report.items.count)
+        let loop = self.context.loop
+        for item in report.items {
+            let result: NodeQueueCore.Result =
+                switch item.result {
+                case .succeeded: .succeeded
+                case .failed(let failure, let isRetryable): .failed(failure, isRetryable: isRetryable)
+                case .returned: .returned
+                }
+            self.core.settle(
+                item.id, under: item.token, result: result, random: loop.randomUnit, into: &settlement)
+        }
+        let refused = settlement.verdicts.count { $0 != .accepted }
+        if refused > 0 {
+            self.context.log(
+                .warning, "results refused: their leases had ended", [.node: self.registration.name, .count: refused])
+        }
+        return settlement
+    }
+
+    private func commit(_ settlement: NodeQueueCore.Settlement, of report: Report) async {
+        var changes: [Change] = []
+        if !settlement.succeeded.isEmpty {
+            changes.append(
+                .succeed(
+                    settlement.succeeded.map {
+                        SucceededJob(id: $0.id, lane: $0.lane, isRetained: self.context.retainSucceeded)
+                    }))
+        }
+        let dueTimes = self.dueTimes(of: settlement.failed)
+        if !settlement.failed.isEmpty { changes.append(.update(Self.updates(settlement.failed, due: dueTimes))) }
+        guard !changes.isEmpty else { return self.answer(report.number, settlement.verdicts, missing: [], in: report) }
+        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in
+            guard case .success(let outcomes) = result else { return }
+            await self.carryOn(settlement.failed, due: dueTimes)
+            var missing: Set<JobID> = []
+            for case .applied(let ids) in outcomes { missing.formUnion(ids) }
+            await self.answer(report.number, settlement.verdicts, missing: missing, in: report)
+        }
+    }
+
+    private func answer(
+        _ number: UInt64, _ verdicts: [NodeQueueCore.Verdict], missing: Set<JobID>, in report: Report
+    ) {
+        let told = verdicts.enumerated().map { place, verdict -> ReportReply.Verdict in
+            switch verdict {
+            case .accepted: missing.contains(report.items[place].id) ? .refused : .accepted
+            case .refused: .refused
+            case .unknown: .unknown
+            }
+        }
+        let reply = ReportReply(number: number, verdicts: told).encoded()
+        guard self.lastReport.number == number else { return }
+        self.lastReport.reply = reply
+        self.reportRequest?.reply(reply)
+        self.reportRequest = nil
+    }
+
+    /// When each failed job is due again; nil for those that are not scheduled.
+    private func dueTimes(of failed: [FailedAttempt]) -> [WallTime?] {
+        let now = self.context.loop.wallTime
+        return failed.map { attempt in
+            if case .retry(let wait) = attempt.next { now + wait } else { nil }
+        }
+    }
+
+    private static func updates(_ failed: [FailedAttempt], due: [WallTime?]) -> [JobUpdate] {
+        zip(failed, due).map { attempt, due in
+            let state: JobState =
+                switch attempt.next {
+                case .retry: .scheduled
+                case .again: .ready
+                case .dead: .dead
+                }
+            return JobUpdate(
+                id: attempt.job.id, lane: attempt.job.lane, state: state, due: due, history: attempt.history,
+                failure: attempt.failure)
+        }
+    }
+
+    /// What follows once the end of these attempts is durable.
+    private func carryOn(_ failed: [FailedAttempt], due: [WallTime?]) async {
+        for (attempt, due) in zip(failed, due) {
+            switch attempt.next {
+            case .retry:
+                await self.context.dispatcher.schedule(
+                    ScheduledJob(due: due!, id: attempt.job.id, lane: attempt.job.lane))
+            case .again:
+                var job = attempt.job
+                job.body.history = attempt.history
+                await self.context.dispatcher.giveBack([job])
+            case .dead:
+                self.context.log(
+                    .warning, "job is dead",
+                    [.job: attempt.job.id, .type: attempt.job.body.traits.key.type, .cause: attempt.failure.kind])
+            }
+        }
+    }
+
+    // MARK: Dispatch
+
+    package func assign(_ jobs: [QueuedJob]) async {
+        var actions: [NodeQueueCore.Action] = []
+        self.context.sequences.withValue { self.core.assign(jobs, sequences: &$0, into: &actions) }
+        await self.perform(actions)
+        if self.core.isPaused { await self.tellDispatcher() }
+    }
+
+    private func tellDispatcher() async {
+        await self.context.dispatcher.nodeChanged(
+            self.key, creditTotal: self.core.dispatchCreditTotal, settledTotal: self.core.settledTotal,
+            isPaused: self.core.isPaused)
+    }
+
+    // MARK: Beginning and end
+
+    /// Leases jobs that the node proved to hold from an earlier epoch.
+    package func claim(_ jobs: [QueuedJob]) async -> [LeaseToken] {
+        let tokens = self.context.sequences.withValue { self.core.claim(jobs, sequences: &$0) }
+        await self.context.dispatcher.nodeClaimed(self.key, count: jobs.count)
+        await self.tellDispatcher()
+        return tokens
+    }
+
+    /// Takes over from the same process's registration before.
+    package func adopt(_ earlier: NodeQueueCore) async {
+        let free = self.core.adopt(earlier, inventory: Set(self.registration.inventory.map(\.token)))
+        await self.context.dispatcher.nodeClaimed(self.key, count: Int(self.core.claimedTotal))
+        await self.tellDispatcher()
+        await self.context.dispatcher.giveBack(free)
+    }
+
+    /// Ends this registration in favour of the next one of the same process, which gets its state.
+    package func handOver() async -> NodeQueueCore {
+        let core = self.core
+        var actions: [NodeQueueCore.Action] = []
+        self.core.retire(into: &actions)
+        await self.perform(actions)
+        return core
+    }
+
+    package func holds(_ item: Register.Item) -> Bool { self.core.holds(item.token, for: item.id) }
+
+    /// Another node proved a later lease on this job.
+    package func revoke(_ id: JobID) async {
+        var actions: [NodeQueueCore.Action] = []
+        self.core.revoke(id, into: &actions)
+        await self.perform(actions)
+        await self.tellDispatcher()
+    }
+
+    package func die() async {
+        var actions: [NodeQueueCore.Action] = []
+        self.core.die(into: &actions)
+        await self.perform(actions)
+    }
+
+    private func leave() async {
+        var actions: [NodeQueueCore.Action] = []
+        self.core.leave(into: &actions)
+        await self.perform(actions)
+    }
+
+    package func requestDrain() async {
+        var actions: [NodeQueueCore.Action] = []
+        self.core.requestDrain(into: &actions)
+        await self.perform(actions)
+    }
+
+    package func tick() async {
+        let wasPaused = self.core.isPaused
+        var actions: [NodeQueueCore.Action] = []
+        let loop = self.context.loop
+        self.core.tick(at: loop.now, random: loop.randomUnit, into: &actions)
+        if !wasPaused, self.core.isSilent {
+            self.context.log(.warning, "node is silent", [.node: self.registration.name])
+        }
+        await self.perform(actions)
+        if wasPaused != self.core.isPaused || !actions.isEmpty { await self.tellDispatcher() }
+    }
+
+    // MARK: Carrying out
+
+    private func perform(_ actions: [NodeQueueCore.Action]) async {
+        for action in actions {
+            switch action {
+            case .deliver(let exchange, let number, let leases):
+                self.take(exchange)?.reply(self.delivery(number, leases).encoded())
+            case .supersedeFetch(let exchange):
+                let empty = Delivery(number: 0, epoch: self.core.epoch, templates: [], jobs: [])
+                self.take(exchange)?.reply(empty.encoded())
+            case .supersedeControl(let exchange):
+                self.take(exchange)?.reply(Order(number: 0).encoded())
+            case .order(let exchange, let number, let drain, let ended):
+                self.take(exchange)?.reply(Order(number: number, drain: drain, ended: ended).encoded())
+            case .giveBack(let jobs):
+                await self.context.dispatcher.giveBack(jobs)
+            case .fail(let failed):
+                await self.commitFailed(failed)
+            case .died:
+                await self.context.ended(self.key)
+            }
+        }
+    }
+
+    private func commitFailed(_ failed: [FailedAttempt]) async {
+        let due = self.dueTimes(of: failed)
+        let change = Change.update(Self.updates(failed, due: due))
+        await self.context.commitLog.append([change], kind: .essential, jobs: failed.count) { result in
+            guard case .success = result else { return }
+            await self.carryOn(failed, due: due)
+        }
+    }
+
+    private func take(_ exchange: NodeQueueCore.ExchangeID) -> (any IncomingRequest)? {
+        self.parked.removeValue(forKey: exchange.rawValue)
+    }
+
+    private func delivery(_ number: UInt64, _ leases: [(sequence: UInt64, job: QueuedJob)]) -> Delivery {
+        var templates: [Delivery.Template] = []
+        var known: [JobTraits] = []
+        var jobs: [Delivery.Job] = []
+        jobs.reserveCapacity(leases.count)
+        for (sequence, job) in leases {
+            let traits = job.body.traits
+            var place = known.count - 1
+            while place >= 0, known[place] !== traits { place -= 1 }
+            if place < 0 {
+                place = known.count
+                known.append(traits)
+                templates.append(
+                    Delivery.Template(type: traits.key.type, queue: traits.key.queue, timeout: traits.timeout))
+            }
+            jobs.append(
+                Delivery.Job(
+                    id: job.id, leaseSequence: sequence, attempt: job.attempt, template: UInt16(place),
+                    payload: job.body.payload))
+        }
+        return Delivery(number: number, epoch: self.core.epoch, templates: templates, jobs: jobs)
+    }
+
+    // MARK: Seeing inside
+
+    package func view() -> NodeView {
+        let status: NodeView.Status = self.core.isDraining ? .draining : self.core.isSilent ? .silent : .live
+        return NodeView(
+            name: self.registration.name, incarnation: self.registration.incarnation, status: status,
+            slots: self.registration.slots, queues: self.registration.queues, types: self.registration.types,
+            leased: UInt32(clamping: self.core.heldCount), sinceHeard: self.context.loop.now - self.core.lastHeard,
+            succeededTotal: self.core.succeededTotal, failedTotal: self.core.failedTotal)
+    }
+
+    /// How many jobs it holds of each lane.
+    package func heldByLane() -> [(lane: LaneID, count: Int)] {
+        var counts: [LaneID: Int] = [:]
+        for (_, job) in self.core.leases { counts[job.lane, default: 0] += 1 }
+        for job in self.core.unsentJobs { counts[job.lane, default: 0] += 1 }
+        return counts.sorted { $0.key < $1.key }.map { (lane: $0.key, count: $0.value) }
+    }
+
+    package func heldJobs() -> [JobID] { self.core.leases.map(\.job.id) + self.core.unsentJobs.map(\.id) }
+
+    package func checkInvariants() { self.core.checkInvariants() }
+}
+
+/// The lease sequence of one epoch, shared by the node queues.
+package final class SharedLeaseSequence: Sendable {
+    private let value = Mutex(LeaseSequence())
+
+    package init() {}
+
+    package func withValue<R: Sendable>(_ body: (inout sending LeaseSequence) -> sending R) -> R {
+        self.value.withLock(body)
+    }
+}

@@ -1,0 +1,340 @@
+package import MartletCore
+package import MartletObservability
+package import MartletRuntime
+package import MartletStore
+package import MartletTransport
+package import MartletWire
+
+/// Serves the nodes' channel: knows who is registered and hands each request to that node's queue.
+package actor NodeRegistry {
+    /// A node known from before this epoch, whose leases may still run.
+    private struct Awaited: Sendable {
+        let record: NodeRecord
+        let until: Instant
+    }
+
+    private let loop: EventLoop
+    private let settings: CoordinatorSettings
+    private let store: any JobStore
+    private let dispatcher: Dispatcher
+    private let commitLog: CommitLog
+    private let lanes: LaneDirectory
+    private let epoch: Epoch
+    private let openedAt: WallTime
+    private let log: Log
+    private let sequences = SharedLeaseSequence()
+    private var queues: [NodeKey: NodeQueue] = [:]
+    private var keysByName: [String: NodeKey] = [:]
+    /// Names whose registration is under way.
+    private var registering: Set<String> = []
+    private var awaited: [String: Awaited] = [:]
+    /// Claims of this recovery: the token under which each job was claimed, and by whom.
+    private var claims: [JobID: (token: LeaseToken, key: NodeKey)] = [:]
+    private var lastKey: UInt64 = 0
+    private var authenticator: PeerAuthenticator?
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
+
+    package init(
+        loop: EventLoop, settings: CoordinatorSettings, store: any JobStore, opening: StoreOpening,
+        dispatcher: Dispatcher, commitLog: CommitLog, lanes: LaneDirectory, openedAt: WallTime, log: Log
+    ) {
+        self.loop = loop
+        self.settings = settings
+        self.store = store
+        self.dispatcher = dispatcher
+        self.commitLog = commitLog
+        self.lanes = lanes
+        self.epoch = opening.epoch
+        self.openedAt = openedAt
+        self.log = log
+        self.authenticator = PeerAuthenticator(token: settings.token)
+        for record in opening.nodes {
+            self.awaited[record.id.name] = Awaited(record: record, until: loop.now + record.leaseDuration)
+        }
+    }
+
+    /// Serves requests until cancelled or the listener is closed.
+    package func serve(_ listener: any RequestListener) async throws {
+        await withDiscardingTaskGroup { group in
+            group.addTask { try? await self.tick() }
+            while true {
+                let events = await listener.receive()
+                guard !events.isEmpty else { break }
+                for event in events {
+                    if let registration = await self.handle(event) {
+                        group.addTask { await self.register(registration.message, request: registration.request) }
+                    }
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Serves one event at once, but for a registration, which waits for the store.
+    private func handle(_ event: ListenerEvent) async -> (message: Register, request: any IncomingRequest)? {
+        switch event {
+        case .peerLost(let peer):
+            self.authenticator?.forget(peer)
+        case .request(let request):
+            switch decode(request, frame: request.frame, &self.authenticator) {
+            case .register(let register): return (register, request)
+            case .fetch(let fetch): await self.queue(fetch.key, for: request)?.fetch(fetch, request: request)
+            case .report(let report): await self.queue(report.key, for: request)?.report(report, request: request)
+            case .control(let control): await self.queue(control.key, for: request)?.control(control, request: request)
+            case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead:
+                request.refuse(.invalidRequest, "this address serves nodes; clients have another one")
+            case nil: break
+            }
+        }
+        return nil
+    }
+
+    private func queue(_ key: UInt64, for request: any IncomingRequest) -> NodeQueue? {
+        if let queue = self.queues[NodeKey(rawValue: key)] { return queue }
+        request.refuse(.unknownNode, "register (again): this session is not known here")
+        return nil
+    }
+
+    // MARK: Registration
+
+    private func register(_ message: Register, request: any IncomingRequest) async {
+        if let problem = self.problem(with: message) { return request.refuse(problem.code, problem.text) }
+        self.registering.insert(message.name)
+        defer { self.registering.remove(message.name) }
+        let id = NodeID(name: message.name, incarnation: message.incarnation)
+        let record = NodeRecord(id: id, leaseDuration: self.settings.times.leaseDuration)
+        guard await self.save(record) else {
+            return request.refuse(.storeUnavailable, "the registration was not stored")
+        }
+        let earlier = await self.replaceEarlier(message)
+        let queue = self.makeQueue(message)
+        if let earlier { await queue.adopt(earlier) }
+        let verdicts = await self.judge(message, queue: queue)
+        await self.settleAwaited(message.name)
+        self.log(
+            .info, "node registered",
+            [.node: message.name, .incarnation: message.incarnation, .count: message.inventory.count])
+        request.answer(
+            Registered(
+                key: queue.key.rawValue, epoch: self.epoch, heartbeatInterval: self.settings.times.heartbeatInterval,
+                leaseDuration: self.settings.times.leaseDuration, verdicts: verdicts))
+        await self.dispatcher.turn()
+    }
+
+    private func problem(with message: Register) -> (code: ErrorReply.Code, text: String)? {
+        if self.registering.contains(message.name) {
+            return (.unavailable, "a registration of this name is under way; retry")
+        }
+        if let key = self.keysByName[message.name], let live = self.queues[key] {
+            if live.registration.incarnation == message.incarnation || message.holdsNameLock { return nil }
+            return (.nodeNameTaken, "a live node is called \(message.name); choose another name")
+        }
+        if let awaited = self.awaited[message.name], awaited.record.id.incarnation != message.incarnation,
+            !message.holdsNameLock
+        {
+            return (
+                .nodeNameTaken, "a node called \(message.name) may still be alive; retry later or choose another name"
+            )
+        }
+        if self.queues.count + self.registering.count >= self.settings.nodesMax {
+            return (.tooManyNodes, "the limit of \(self.settings.nodesMax) nodes is reached")
+        }
+        return nil
+    }
+
+    /// Ends what is registered under the name. Returns its state if it is the same process.
+    private func replaceEarlier(_ message: Register) async -> NodeQueueCore? {
+        guard let key = self.keysByName[message.name], let live = self.queues[key] else { return nil }
+        if live.registration.incarnation == message.incarnation {
+            let core = await live.handOver()
+            self.queues[key] = nil
+            self.keysByName[message.name] = nil
+            await self.dispatcher.nodeLeft(key)
+            return core
+        }
+        await live.die()
+        return nil
+    }
+
+    private func makeQueue(_ message: Register) -> NodeQueue {
+        self.lastKey += 1
+        // The epoch keeps keys of an earlier coordinator from meaning anything here.
+        let key = NodeKey(rawValue: self.epoch.rawValue << 32 | self.lastKey)
+        let core = NodeQueueCore(
+            key: key, id: NodeID(name: message.name, incarnation: message.incarnation), slots: Int(message.slots),
+            epoch: self.epoch, times: self.settings.times, lastDelivery: message.lastDelivery, at: self.loop.now)
+        let context = NodeQueue.Context(
+            loop: self.loop, dispatcher: self.dispatcher, commitLog: self.commitLog, sequences: self.sequences,
+            retainSucceeded: self.settings.retainSucceeded > .zero, log: self.log,
+            ended: { [weak self] in await self?.ended($0) })
+        let queue = NodeQueue(registration: message, core: core, context: context)
+        self.queues[key] = queue
+        self.keysByName[message.name] = key
+        return queue
+    }
+
+    /// Makes the registration durable, so that a later epoch knows whose leases may still run.
+    private func save(_ record: NodeRecord) async -> Bool {
+        if case .success = await self.commitLog.commit([.saveNode(record)], kind: .intake) { true } else { false }
+    }
+
+    // MARK: Inventory
+
+    private func judge(_ message: Register, queue: NodeQueue) async -> [Registered.Verdict] {
+        let key = queue.key
+        await self.dispatcher.nodeJoined(
+            key, queue: queue, service: NodeService(queues: message.queues, types: message.types))
+        var verdicts = [Registered.Verdict](repeating: .ended, count: message.inventory.count)
+        var claimable: [Int] = []
+        for (place, item) in message.inventory.enumerated() {
+            if await queue.holds(item) {
+                verdicts[place] = .leased(item.token)
+            } else if item.token.epoch < self.epoch {
+                claimable.append(place)
+            }
+        }
+        let awaits = self.awaited[message.name]?.record.id.incarnation == message.incarnation
+        guard awaits, !claimable.isEmpty, await self.dispatcher.isRecovering else { return verdicts }
+        let jobs = await self.claimedJobs(claimable.map { message.inventory[$0] }, by: queue)
+        let tokens = await queue.claim(jobs)
+        let granted = Dictionary(uniqueKeysWithValues: zip(jobs.map(\.id), tokens))
+        for place in claimable {
+            if let token = granted[message.inventory[place].id] { verdicts[place] = .leased(token) }
+        }
+        return verdicts
+    }
+
+    /// The jobs among `items` that this node may go on with: still pending, and nobody has a later lease.
+    private func claimedJobs(_ items: [Register.Item], by queue: NodeQueue) async -> [QueuedJob] {
+        let sorted = items.sorted { $0.id < $1.id }
+        var tokens: [JobID: LeaseToken] = [:]
+        for item in sorted { tokens[item.id] = max(tokens[item.id] ?? item.token, item.token) }
+        var jobs: [QueuedJob] = []
+        for stored in await self.load(sorted.map(\.id)) {
+            guard stored.due.map({ $0 <= self.openedAt }) ?? true, let token = tokens[stored.id] else { continue }
+            if let other = self.claims[stored.id] {
+                guard other.token < token else { continue }
+                await self.queues[other.key]?.revoke(stored.id)
+            }
+            self.claims[stored.id] = (token, queue.key)
+            await self.dispatcher.claim(stored.id)
+            jobs.append(await self.dispatcher.queued(stored))
+        }
+        return jobs
+    }
+
+    private func load(_ ids: [JobID]) async -> [StoredJob] {
+        var jobs: [StoredJob] = []
+        var left = ids[...]
+        while !left.isEmpty {
+            guard let found = try? await self.store.load(Array(left), bytesMax: 16 << 20) else {
+                self.log(.error, "an inventory could not be read; its jobs run again", [.count: left.count])
+                return jobs
+            }
+            jobs += found.jobs
+            guard !found.isComplete, let last = found.jobs.last?.id else { return jobs }
+            left = left.drop { $0 <= last }
+        }
+        return jobs
+    }
+
+    // MARK: Time and endings
+
+    private func tick() async throws {
+        while true {
+            await self.finishRecoveryIfDue()
+            try await self.loop.sleep(for: self.settings.times.heartbeatInterval / 2)
+            for key in self.queues.keys.sorted() { await self.queues[key]?.tick() }
+            await self.dispatcher.turn()
+        }
+    }
+
+    private func settleAwaited(_ name: String) async {
+        guard self.awaited.removeValue(forKey: name) != nil else { return }
+        await self.finishRecoveryIfDue()
+    }
+
+    /// Recovered jobs run once every known node has shown what it holds, or can hold nothing any more.
+    private func finishRecoveryIfDue() async {
+        guard await self.dispatcher.isRecovering else { return }
+        let overdue = self.awaited.values.filter { $0.until <= self.loop.now }.map(\.record.id.name).sorted()
+        for name in overdue where !self.registering.contains(name) {
+            self.awaited[name] = nil
+            await self.forget(name)
+            self.log(.warning, "node did not come back; its leases have ended", [.node: name])
+        }
+        guard self.awaited.isEmpty, await self.dispatcher.isRecovering else { return }
+        self.claims = [:]
+        await self.dispatcher.finishRecovery()
+        self.log(.info, "recovered jobs are released", [.epoch: self.epoch.rawValue])
+    }
+
+    private func ended(_ key: NodeKey) async {
+        guard let queue = self.queues.removeValue(forKey: key) else { return }
+        let name = queue.registration.name
+        await self.dispatcher.nodeLeft(key)
+        guard self.keysByName[name] == key else { return }
+        self.keysByName[name] = nil
+        self.log(.info, "node left", [.node: name])
+        if !self.registering.contains(name) { await self.forget(name) }
+    }
+
+    private func forget(_ name: String) async {
+        await self.commitLog.append([.forgetNode(name: name)], kind: .essential, jobs: 0) { _ in }
+    }
+
+    // MARK: Seeing inside
+
+    package func views() async -> [NodeView] {
+        var views: [NodeView] = []
+        for key in self.queues.keys.sorted() {
+            if let queue = self.queues[key] { views.append(await queue.view()) }
+        }
+        for name in self.awaited.keys.sorted() where self.keysByName[name] == nil {
+            views.append(
+                NodeView(
+                    name: name, incarnation: self.awaited[name]!.record.id.incarnation, status: .awaited, slots: 0,
+                    queues: [], types: [], leased: 0, sinceHeard: .zero, succeededTotal: 0, failedTotal: 0))
+        }
+        return views
+    }
+
+    /// Jobs held by nodes, by lane.
+    package func heldByLane() async -> [LaneID: Int] {
+        var held: [LaneID: Int] = [:]
+        for key in self.queues.keys.sorted() {
+            for (lane, count) in await self.queues[key]?.heldByLane() ?? [] { held[lane, default: 0] += count }
+        }
+        return held
+    }
+
+    /// Which node holds which job.
+    package func holders() async -> [JobID: String] {
+        var holders: [JobID: String] = [:]
+        for key in self.queues.keys.sorted() {
+            guard let queue = self.queues[key] else { continue }
+            for id in await queue.heldJobs() { holders[id] = queue.registration.name }
+        }
+        return holders
+    }
+
+    package func services() -> [NodeService] {
+        self.queues.keys.sorted().compactMap { self.queues[$0]?.registration }.map {
+            NodeService(queues: $0.queues, types: $0.types)
+        }
+    }
+
+    package var nodeCount: Int { self.queues.count }
+
+    package func checkInvariants() async {
+        var holder: [JobID: NodeKey] = [:]
+        for key in self.queues.keys.sorted() {
+            guard let queue = self.queues[key] else { continue }
+            await queue.checkInvariants()
+            for id in await queue.heldJobs() {
+                precondition(holder.updateValue(key, forKey: id) == nil, "a job has one valid lease")
+            }
+        }
+    }
+}
