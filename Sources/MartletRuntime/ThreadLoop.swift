@@ -96,8 +96,10 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
 
     public override func cancel(_ timer: TimerID) {
         self.lock.lock()
-        self.shared.timers.remove(timer)
+        let dropped = self.shared.timers.take(timer)
         self.lock.unlock()
+        // What the action holds may end here, and come for the lock.
+        withExtendedLifetime(dropped) {}
     }
 
     public override func enqueue(_ job: consuming ExecutorJob) {
@@ -114,7 +116,12 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
         if mustWake { self.lock.signal() }
     }
 
-    public override var isCurrent: Bool { pthread_equal(self.thread!, pthread_self()) != 0 }
+    /// Never inlined: the compiler takes `pthread_self` for a constant and could keep one thread's answer in an
+    /// async function that goes on on another.
+    @inline(never)
+    public override var isCurrent: Bool {
+        pthread_equal(self.thread!, pthread_self()) != 0
+    }
 
     /// Ends the thread once no job is left to run, and waits for that.
     ///
@@ -153,9 +160,9 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
     /// False when the loop is to end.
     private func takeWork(into batch: inout ContiguousArray<UnownedJob>) -> Bool {
         while true {
+            self.lock.lock()
             self.runDueTimers()
             swap(&batch, &self.local)
-            self.lock.lock()
             if batch.isEmpty {
                 swap(&batch, &self.shared.inbox)
             } else if !self.shared.inbox.isEmpty {
@@ -170,7 +177,7 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
                 let dropped = self.shared.timers
                 self.shared.timers = TimerQueue()
                 self.lock.unlock()
-                // What the actions hold may end here and come back for the lock.
+                // What the actions hold may end here, and come for the lock.
                 withExtendedLifetime(dropped) {}
                 return false
             }
@@ -191,18 +198,18 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
         self.shared.isAsleep = false
     }
 
+    /// The lock is held before and after, but not while an action runs.
     private func runDueTimers() {
-        self.lock.lock()
-        if self.shared.timers.nextDeadline != nil {
-            let now = self.now
-            // One at a time: an action may cancel the next timer.
-            while let action = self.shared.timers.popDue(at: now) {
-                self.lock.unlock()
-                action()
-                self.lock.lock()
-            }
+        guard self.shared.timers.nextDeadline != nil else { return }
+        let now = self.now
+        // One at a time: an action may cancel the next timer.
+        while var action = self.shared.timers.popDue(at: now) {
+            self.lock.unlock()
+            action()
+            // What the action holds may end with it, and come for the lock.
+            action = {}
+            self.lock.lock()
         }
-        self.lock.unlock()
     }
 
     private static func read(_ clock: clockid_t) -> UInt64 {

@@ -55,26 +55,19 @@ package struct TimerQueue: Sendable {
         return TimerID(rawValue: UInt64(self.slots[slot].use) << 32 | UInt64(slot))
     }
 
-    /// Removes a timer. False if it has fired or was removed before.
-    @discardableResult
-    package mutating func remove(_ timer: TimerID) -> Bool {
+    /// Removes a timer and returns what it was to do; nil if it has fired or was removed before.
+    package mutating func take(_ timer: TimerID) -> (@Sendable () -> Void)? {
         let slot = Int(timer.rawValue & 0xFFFF_FFFF)
         guard slot < self.slots.count, self.slots[slot].place >= 0,
             self.slots[slot].use == UInt32(timer.rawValue >> 32)
-        else { return false }
-        _ = self.take(at: self.slots[slot].place)
-        return true
+        else { return nil }
+        return self.take(at: self.slots[slot].place)
     }
 
     /// Removes the earliest timer that is due at `now` and returns what it is to do.
     package mutating func popDue(at now: Instant) -> (@Sendable () -> Void)? {
         guard let first = self.heap.first, first.deadline <= now else { return nil }
         return self.take(at: 0)
-    }
-
-    package mutating func removeAll() {
-        // The ids of the timers that are dropped must not match later ones, so the use counts stay.
-        while !self.heap.isEmpty { _ = self.take(at: self.heap.count - 1) }
     }
 
     private mutating func take(at place: Int) -> (@Sendable () -> Void)? {

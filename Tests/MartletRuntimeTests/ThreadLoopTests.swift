@@ -102,6 +102,41 @@ private actor Counter {
         loop.shutdown()
     }
 
+    /// A timer's captures may end with it and touch the loop: that must find no lock held.
+    @Test func whatATimerHoldsMayUseTheLoopAsItEnds() async {
+        final class Holder: Sendable {
+            let loop: ThreadLoop
+            let ended: Signal
+            init(_ loop: ThreadLoop, _ ended: Signal) {
+                self.loop = loop
+                self.ended = ended
+            }
+            deinit {
+                self.loop.cancel(TimerID(rawValue: 0))
+                self.ended.notify()
+            }
+        }
+        let loop = ThreadLoop(name: "martlet-test")
+        let ended = Signal()
+        loop.schedule(at: loop.now) { [holder = Holder(loop, ended)] in _ = holder }
+        await ended.wait()
+        let timer = loop.schedule(at: .distantFuture) { [holder = Holder(loop, ended)] in _ = holder }
+        loop.cancel(timer)
+        await ended.wait()
+        loop.shutdown()
+    }
+
+    /// A task that a timer resumes is enqueued while the thread is on its way to sleep.
+    @Test func aTaskResumedByATimerRunsAtOnce() async throws {
+        let loop = ThreadLoop(name: "martlet-test")
+        try await loop.run {
+            let start = loop.now
+            for _ in 0..<20 { try await loop.sleep(for: .milliseconds(1)) }
+            #expect(loop.now - start < .milliseconds(900))
+        }
+        loop.shutdown()
+    }
+
     @Test func shutdownRunsWhatIsQueuedAndLetsGoOfTheLoop() async {
         weak var leaked: ThreadLoop?
         do {
