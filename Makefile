@@ -1,0 +1,47 @@
+.PHONY: help setup build release test lint format demo simulate mutants bench clean
+
+SEEDS ?= 2000
+
+help: ## Shows this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Installs the Debian packages that are missing.
+	@scripts/setup.sh
+
+build: setup ## Builds everything for debugging.
+	swift build
+
+release: setup ## Builds everything, optimised.
+	swift build -c release
+
+test: ## Installs what the tests need and runs them.
+	@scripts/setup.sh test
+	swift build --build-tests
+	swift test --skip-build
+
+lint: ## Checks the format.
+	swift format lint --strict --recursive Sources Tests Examples benchmarks Package.swift
+	@scripts/lint.sh
+
+format: ## Formats the code.
+	swift format --in-place --recursive Sources Tests Examples benchmarks Package.swift
+
+demo: setup ## Plays the sign-up story: a cluster on this machine, with failures and kills.
+	swift build -c release --product martlet
+	swift build -c release --product signup-worker
+	python3 demo/run.py
+
+simulate: setup ## Runs SEEDS seeds of the simulation.
+	swift build -c release --product martlet-simulate
+	.build/release/martlet-simulate --seeds $(SEEDS)
+
+mutants: setup ## Plants bugs one at a time; the simulation must find each within 2,000 seeds.
+	swift build -c release --product martlet-simulate
+	.build/release/martlet-simulate --mutants
+
+bench: setup ## Measures throughput and latency beside a bare reference loop.
+	swift build -c release
+	python3 benchmarks/run.py
+
+clean: ## Removes what was built.
+	rm -rf .build

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that Martlet needs, if any is missing. `setup.sh test` adds what the tests need.
+set -euo pipefail
+
+packages=(libnng-dev libsqlite3-dev libsodium-dev python3)
+if [ "${1:-}" = test ]; then packages+=(python3-venv iproute2); fi
+
+missing=()
+for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "setup: these Debian packages are missing: ${missing[*]}; install them with your package manager" >&2
+        exit 1
+    fi
+    run=()
+    [ "$(id -u)" -eq 0 ] || run=(sudo)
+    echo "setup: installing ${missing[*]}"
+    "${run[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
+fi
+
+if ! command -v swift >/dev/null; then
+    echo "setup: no Swift toolchain on the PATH; install Swift 6.2 or later from swift.org" >&2
+    exit 1
+fi
