@@ -1,0 +1,76 @@
+package import MartletCore
+import Synchronization
+
+/// Keeps jobs in memory: for tests, and for those who can do without durability.
+///
+/// Its ``Disk`` outlives it, so that another store can take over what one left behind.
+package final class InMemoryStore: JobStore {
+    /// What is left when a store's process is gone.
+    package final class Disk: Sendable {
+        fileprivate let state: Mutex<StoreState>
+        fileprivate let isOwned = Mutex(false)
+
+        package init(shard: UInt16 = 0) {
+            self.state = Mutex(StoreState(shard: shard))
+        }
+
+        package var contents: StoreState { self.state.withLock { $0 } }
+
+        /// Lets go of the lock, as the end of a process does.
+        package func releaseLock() { self.isOwned.withLock { $0 = false } }
+    }
+
+    private let disk: Disk
+    private let epoch = Mutex<Epoch?>(nil)
+
+    package init(disk: Disk = Disk()) {
+        self.disk = disk
+    }
+
+    package func open() async throws(StoreError) -> StoreOpening {
+        let isFree = self.disk.isOwned.withLock { isOwned in
+            defer { isOwned = true }
+            return !isOwned
+        }
+        guard isFree else { throw StoreError(.locked, "another coordinator has this store open") }
+        let opening = self.disk.state.withLock { $0.open() }
+        self.epoch.withLock { $0 = opening.epoch }
+        return opening
+    }
+
+    package func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome] {
+        let outcomes = self.disk.state.withLock { state -> [ChangeOutcome]? in
+            group.epoch == state.epoch ? state.apply(group) : nil
+        }
+        guard let outcomes else { throw StoreError(.fenced, "another coordinator has taken over with a later epoch") }
+        return outcomes
+    }
+
+    package func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
+        self.disk.contents.readyJobs(after: after, limit: limit)
+    }
+
+    package func scheduledJobs(
+        after: ScheduledJob?, dueBy due: WallTime, limit: Int
+    ) async throws(StoreError) -> [ScheduledJob] {
+        self.disk.contents.scheduledJobs(after: after, dueBy: due, limit: limit)
+    }
+
+    package func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
+        self.disk.contents.load(ids, bytesMax: bytesMax)
+    }
+
+    package func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord] {
+        self.disk.contents.jobs(matching: filter, after: after, limit: limit)
+    }
+
+    package func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
+        self.disk.contents.job(id)
+    }
+
+    package func laneTotals() async throws(StoreError) -> [LaneTotals] { self.disk.contents.laneTotals }
+
+    package func close() async {
+        self.disk.releaseLock()
+    }
+}
