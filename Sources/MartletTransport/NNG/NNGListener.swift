@@ -1,0 +1,279 @@
+import CNNG
+import MartletCore
+import MartletRuntime
+import Synchronization
+
+/// The serving side over nng: a REP socket whose contexts are all opened up front, with a watchdog.
+package final class NNGListener: RequestListener {
+    private let core: NNGListenerCore
+    package let address: String
+
+    private init(core: NNGListenerCore, address: TransportAddress) {
+        self.core = core
+        self.address = address.description
+    }
+
+    deinit {
+        self.core.close(then: nil)
+    }
+
+    static func open(
+        at address: TransportAddress, contexts: Int, options: NNGOptions, loop: EventLoop
+    ) async throws(TransportError) -> NNGListener {
+        precondition(contexts > 0, "a listener needs a context to receive anything")
+        let core = NNGListenerCore(options: options, loop: loop)
+        let outcome: Result<TransportAddress, TransportError> = await withUnsafeContinuation { continuation in
+            core.open(at: address, contexts: contexts) { continuation.resume(returning: $0) }
+        }
+        return NNGListener(core: core, address: try outcome.get())
+    }
+
+    /// Also returns empty when the task is cancelled.
+    package func receive() async -> [ListenerEvent] {
+        await self.core.inbox.receive()
+    }
+
+    package var statistics: NNGListenerStatistics { self.core.inbox.statistics }
+
+    /// Drops what was not fetched and what was not answered, and waits until nng has let go of the address.
+    package func close() async {
+        await withUnsafeContinuation { continuation in
+            self.core.close { continuation.resume() }
+        }
+    }
+
+    /// Closes nng's listener and leaves everything else alone: what nng 1.5.2 does to itself at times.
+    func breakForTest() async {
+        await withUnsafeContinuation { continuation in
+            self.core.breakForTest { continuation.resume() }
+        }
+    }
+}
+
+/// What a ``NNGListener`` owns. Everything that can wait runs on its thread, one thing after the other.
+final class NNGListenerCore: @unchecked Sendable {
+    let inbox: NNGInbox
+    private let options: NNGOptions
+    private let loop: EventLoop
+    private let thread = SerialThread()
+    private let isClosing = Atomic<Bool>(false)
+    private let closing = Mutex<(isClosed: Bool, actions: [@Sendable () -> Void])>((false, []))
+
+    // Only on `thread`, until the end of the file.
+    private var socket: nng_socket?
+    private var listener = nng_listener()
+    private var contexts: [NNGServerContext] = []
+    private var address = TransportAddress(.ipc(path: ""))
+    private var isPipeCallbackSet = false
+    private var acceptedBefore = 0
+    private var failures = 0
+    private var lastRestart: Instant?
+    private var watchdogPause: Duration
+    private var listenDelay = Duration.milliseconds(20)
+
+    init(options: NNGOptions, loop: EventLoop) {
+        self.options = options
+        self.loop = loop
+        self.watchdogPause = options.watchdogInterval
+        self.inbox = NNGInbox(connectionsMax: options.connectionsMax)
+    }
+
+    func open(
+        at address: TransportAddress, contexts: Int,
+        then: @escaping @Sendable (Result<TransportAddress, TransportError>) -> Void
+    ) {
+        self.thread.run {
+            do throws(TransportError) {
+                try self.openSocket(contexts: contexts)
+                self.address = try self.listen(at: address)
+                self.watch(after: self.options.watchdogInterval)
+                then(.success(self.address))
+            } catch {
+                self.isClosing.store(true, ordering: .releasing)
+                self.tearDown()
+                then(.failure(error))
+            }
+        }
+    }
+
+    /// Stops everything, then runs `action` on another thread.
+    func close(then action: (@Sendable () -> Void)?) {
+        let isClosed = self.closing.withLock { closing in
+            if !closing.isClosed, let action { closing.actions.append(action) }
+            return closing.isClosed
+        }
+        if isClosed { action?() }
+        guard !self.isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        self.inbox.close()
+        self.thread.run { self.tearDown() }
+    }
+
+    func breakForTest(then action: @escaping @Sendable () -> Void) {
+        self.thread.run {
+            nng_listener_close(self.listener)
+            action()
+        }
+    }
+
+    private func openSocket(contexts: Int) throws(TransportError) {
+        var socket = nng_socket()
+        try nngCheck(nng_rep0_open(&socket), "no socket")
+        self.socket = socket
+        try nngCheck(nng_socket_set_int(socket, NNG_OPT_MAXTTL, 1), "no socket")
+        let inbox = Unmanaged.passRetained(self.inbox).toOpaque()
+        self.isPipeCallbackSet = true
+        for event in [NNG_PIPE_EV_ADD_PRE, NNG_PIPE_EV_REM_POST] {
+            try nngCheck(nng_pipe_notify(socket, event, pipeChanged, inbox), "no socket")
+        }
+        for _ in 0..<contexts {
+            let context = try NNGServerContext(
+                on: socket, inbox: self.inbox, frameBytesMax: self.options.frameBytesMax)
+            self.contexts.append(context)
+            context.start()
+        }
+    }
+
+    /// Listens and returns the address with the port that was given out.
+    private func listen(at address: TransportAddress) throws(TransportError) -> TransportAddress {
+        guard let socket else { preconditionFailure("the socket is open") }
+        let text = "cannot listen at \(address)"
+        if case .ipc(let path) = address.endpoint { try self.checkPath(path, text) }
+        var listener = nng_listener()
+        try nngCheck(nng_listener_create(&listener, socket, address.description), text)
+        do throws(TransportError) {
+            try nngCheck(nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, self.options.frameBytesMax), text)
+            var port: Int32 = 0
+            switch address.endpoint {
+            case .tcp:
+                try nngCheck(nng_listener_set_bool(listener, NNG_OPT_TCP_NODELAY, true), text)
+                try nngCheck(nng_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true), text)
+                try nngCheck(nng_listener_start(listener, 0), text)
+                try nngCheck(nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port), text)
+            case .ipc:
+                let permissions = Int32(self.options.ipcPermissions)
+                try nngCheck(nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, permissions), text)
+                try nngCheck(nng_listener_start(listener, 0), text)
+            }
+            self.listener = listener
+            return address.withPort(UInt16(truncatingIfNeeded: port))
+        } catch {
+            nng_listener_close(listener)
+            throw error
+        }
+    }
+
+    /// nng would remove any file at `path` that does not answer, and by asking can break a listener that does.
+    private func checkPath(_ path: String, _ text: String) throws(TransportError) {
+        switch FileKind(at: path) {
+        case .none: return
+        case .other: throw TransportError(.addressInUse, "\(text): the file there is not a socket")
+        case .socket:
+            let probe = ListenerProbe(address: TransportAddress(.ipc(path: path)), timeout: .seconds(2))
+            let answer = probe.run { self.isClosing.load(ordering: .acquiring) }
+            if answer == .alive { throw TransportError(.addressInUse, "\(text): a listener answers there") }
+        }
+    }
+
+    private func tearDown() {
+        self.inbox.close()
+        for context in self.contexts { context.stop() }
+        if let socket {
+            // Connections and the listener first, so that nothing new reaches the contexts.
+            nng_listener_close(self.listener)
+            for context in self.contexts { context.shutDown() }
+            nng_close(socket)
+        }
+        self.contexts = []
+        self.socket = nil
+        // After nng_close no connection is left to call back for.
+        if self.isPipeCallbackSet { Unmanaged.passUnretained(self.inbox).release() }
+        self.isPipeCallbackSet = false
+        let actions = self.closing.withLock { closing in
+            closing.isClosed = true
+            defer { closing.actions = [] }
+            return closing.actions
+        }
+        for action in actions { action() }
+        self.thread.stop()
+    }
+}
+
+// MARK: - Watchdog
+
+extension NNGListenerCore {
+    private func watch(after delay: Duration) {
+        self.loop.schedule(at: self.loop.now + delay) { [weak self] in
+            guard let self else { return }
+            self.thread.run { self.check() }
+        }
+    }
+
+    /// Looks whether the listener still accepts: a new connection since the last look says so; else it is dialled.
+    private func check() {
+        guard !self.isClosing.load(ordering: .acquiring) else { return }
+        let accepted = self.inbox.statistics.connectionsAccepted
+        if accepted != self.acceptedBefore && self.failures == 0 {
+            self.acceptedBefore = accepted
+            return self.watch(after: self.watchdogPause)
+        }
+        let probe = ListenerProbe(address: self.address, timeout: self.options.watchdogTimeout)
+        let seen = self.inbox.statistics.connectionsSeen
+        let answer = probe.run {
+            self.inbox.statistics.connectionsSeen != seen
+        } isStopped: {
+            self.isClosing.load(ordering: .acquiring)
+        }
+        self.inbox.count { $0.probes += 1 }
+        self.acceptedBefore = self.inbox.statistics.connectionsAccepted
+        switch answer {
+        case .alive, .unknown:
+            self.failures = 0
+            self.watch(after: self.watchdogPause)
+        case .dead:
+            self.failures += 1
+            self.inbox.count { $0.probesFailed += 1 }
+            if self.failures < self.options.watchdogFailuresMax {
+                self.watch(after: self.options.watchdogInterval / 5)
+            } else {
+                self.restart()
+            }
+        }
+    }
+
+    /// Replaces nng's listener. The one close allowed while running: the old one is dead.
+    private func restart() {
+        guard !self.isClosing.load(ordering: .acquiring) else { return }
+        nng_listener_close(self.listener)
+        do throws(TransportError) {
+            _ = try self.listen(at: self.address)
+            self.failures = 0
+            self.listenDelay = .milliseconds(20)
+            self.inbox.count { $0.restarts += 1 }
+            let now = self.loop.now
+            let isRecent = self.lastRestart.map { now - $0 < .seconds(60) } ?? false
+            self.watchdogPause =
+                isRecent ? min(self.watchdogPause * 2, .seconds(30)) : self.options.watchdogInterval
+            self.lastRestart = now
+            self.watch(after: self.watchdogPause)
+        } catch {
+            self.inbox.count { $0.restartsFailed += 1 }
+            let delay = self.listenDelay
+            self.listenDelay = min(delay * 2, .seconds(5))
+            self.loop.schedule(at: self.loop.now + delay) { [weak self] in
+                guard let self else { return }
+                self.thread.run { self.restart() }
+            }
+        }
+    }
+}
+
+/// A connection came or went. On threads of nng's: notes it, and turns it away if there is no room.
+private let pipeChanged: @convention(c) (nng_pipe, nng_pipe_ev, UnsafeMutableRawPointer?) -> Void = {
+    pipe, event, argument in
+    let inbox = Unmanaged<NNGInbox>.fromOpaque(argument!).takeUnretainedValue()
+    if event == NNG_PIPE_EV_REM_POST {
+        inbox.disconnect(pipe: pipe.id)
+    } else if !inbox.connect(pipe: pipe.id) {
+        nng_pipe_close(pipe)
+    }
+}
