@@ -55,6 +55,12 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "store-benchmark",
+            dependencies: ["MartletStoreSQLite", "MartletStore", "MartletRuntime", "MartletCore"],
+            path: "benchmarks/store",
+            swiftSettings: settings
+        ),
         .target(
             name: "StoreConformance",
             dependencies: ["MartletStore", "MartletRuntime", "MartletCore"],

@@ -1,0 +1,34 @@
+import Glibc
+import MartletStore
+
+/// Keeps a second coordinator from the same store. Ends with the process, however that ends.
+struct StoreLock: ~Copyable {
+    private let descriptor: Int32
+
+    init(path: String) throws(StoreError) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw StoreError(.failed, "\(path): \(String(cString: strerror(errno)))", nativeCode: errno)
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let holder = Self.read(descriptor)
+            close(descriptor)
+            throw StoreError(.locked, "another coordinator has this store open\(holder): stop it or use another file")
+        }
+        ftruncate(descriptor, 0)
+        let text = "\(getpid())\n"
+        _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+        self.descriptor = descriptor
+    }
+
+    private static func read(_ descriptor: Int32) -> String {
+        var buffer = [UInt8](repeating: 0, count: 32)
+        let count = pread(descriptor, &buffer, buffer.count, 0)
+        let digits = buffer.prefix(max(count, 0)).prefix { (48...57).contains($0) }
+        return digits.isEmpty ? "" : " (process \(String(decoding: digits, as: UTF8.self)))"
+    }
+
+    deinit {
+        close(self.descriptor)
+    }
+}
