@@ -41,7 +41,9 @@ package actor ClientService {
         self.budget = budget
         self.startedAt = loop.now
         self.log = log
-        self.authenticator = PeerAuthenticator(token: settings.token)
+        self.authenticator = settings.token.map {
+            PeerAuthenticator(token: ClusterToken($0), random: { loop.random() })
+        }
     }
 
     /// Serves requests until cancelled or the listener is closed.

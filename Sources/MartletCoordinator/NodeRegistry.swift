@@ -48,7 +48,9 @@ package actor NodeRegistry {
         self.epoch = opening.epoch
         self.openedAt = openedAt
         self.log = log
-        self.authenticator = PeerAuthenticator(token: settings.token)
+        self.authenticator = settings.token.map {
+            PeerAuthenticator(token: ClusterToken($0), random: { loop.random() })
+        }
         for record in opening.nodes {
             self.awaited[record.id.name] = Awaited(record: record, until: loop.now + record.leaseDuration)
         }
