@@ -274,6 +274,8 @@ package actor NodeQueue {
         await self.perform(actions)
     }
 
+    package func excuse(_ duration: Duration) { self.core.excuse(duration) }
+
     package func tick() async {
         let wasPaused = self.core.isPaused
         var actions: [NodeQueueCore.Action] = []

@@ -244,10 +244,17 @@ package actor NodeRegistry {
     // MARK: Time and endings
 
     private func tick() async throws {
+        let interval = self.settings.times.heartbeatInterval / 2
         while true {
             await self.finishRecoveryIfDue()
-            try await self.loop.sleep(for: self.settings.times.heartbeatInterval / 2)
-            for key in self.queues.keys.sorted() { await self.queues[key]?.tick() }
+            let before = self.loop.now
+            try await self.loop.sleep(for: interval)
+            // Time in which this process stood still says nothing about the nodes: their signs of life are waiting.
+            let stoodStill = self.loop.now - before - interval
+            for key in self.queues.keys.sorted() {
+                if stoodStill > interval { await self.queues[key]?.excuse(stoodStill) }
+                await self.queues[key]?.tick()
+            }
             await self.dispatcher.turn()
         }
     }

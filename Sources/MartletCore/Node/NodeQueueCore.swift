@@ -88,6 +88,9 @@ package struct NodeQueueCore: Sendable {
         self.isSilent = false
     }
 
+    /// This process could not listen for that long: the node's silence then does not count.
+    package mutating func excuse(_ duration: Duration) { self.lastHeard = self.lastHeard + duration }
+
     /// The dispatcher gave it jobs.
     package mutating func assign(_ jobs: [QueuedJob], sequences: inout LeaseSequence, into actions: inout [Action]) {
         guard !self.isPaused else { return self.withdraw(jobs, into: &actions) }
