@@ -84,12 +84,18 @@ extension Bytes {
 final class Mailbox<Value: Sendable>: Sendable {
     private let stream: AsyncStream<Value>
     private let continuation: AsyncStream<Value>.Continuation
+    private let posted = Atomic<Bool>(false)
 
     init() {
         (self.stream, self.continuation) = AsyncStream.makeStream()
     }
 
-    func post(_ value: Value) { self.continuation.yield(value) }
+    func post(_ value: Value) {
+        self.posted.store(true, ordering: .releasing)
+        self.continuation.yield(value)
+    }
+
+    var hasPosted: Bool { self.posted.load(ordering: .acquiring) }
 
     func next() async -> Value? {
         for await value in self.stream { return value }

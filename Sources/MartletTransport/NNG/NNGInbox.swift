@@ -36,6 +36,9 @@ final class NNGInbox: Sendable {
         }
     }
 
+    /// Whether a caller waits for the next event.
+    var hasWaiter: Bool { self.state.withLock { $0.waiter != nil } }
+
     func count(_ change: (inout NNGListenerStatistics) -> Void) {
         self.state.withLock { change(&$0.statistics) }
     }
