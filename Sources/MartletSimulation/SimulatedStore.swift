@@ -1,0 +1,95 @@
+package import MartletCore
+import MartletRuntime
+package import MartletStore
+
+/// How often a simulated disk fails, and how slow it is.
+package struct DiskFaults: Sendable {
+    package var rolledBack = 0.0
+    package var diskFull = 0.0
+    package var outcomeUnknown = 0.0
+    package var latency: ClosedRange<Duration> = .microseconds(100)...(.milliseconds(3))
+    /// Now and then a commit takes as long as this.
+    package var stall: Duration = .milliseconds(400)
+    package var stallProbability = 0.005
+
+    package init() {}
+}
+
+/// A store on a simulated disk: a commit takes time, may fail, and is applied whole or not at all.
+///
+/// A crash before the disk has applied a group leaves nothing of it; a crash after leaves all of it, unanswered.
+package final class SimulatedStore: JobStore {
+    private let inner: InMemoryStore
+    private let process: SimulatedProcess
+    private let world: SimulatedWorld
+    private let faults: @Sendable () -> DiskFaults
+    private let witness: Witness
+
+    package init(
+        disk: InMemoryStore.Disk, process: SimulatedProcess, world: SimulatedWorld, witness: Witness,
+        faults: @escaping @Sendable () -> DiskFaults
+    ) {
+        self.inner = InMemoryStore(disk: disk)
+        self.process = process
+        self.world = world
+        self.witness = witness
+        self.faults = faults
+    }
+
+    package func open() async throws(StoreError) -> StoreOpening { try await self.inner.open() }
+
+    package func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome] {
+        let faults = self.faults()
+        var latency = self.world.random.duration(faults.latency.lowerBound, faults.latency.upperBound)
+        if self.world.random.chance(faults.stallProbability) { latency = faults.stall }
+        await self.pause(latency / 2)
+        if self.world.random.chance(faults.rolledBack) {
+            self.witness.count(.rolledBack)
+            throw StoreError(.rolledBack, "simulated input/output error before COMMIT")
+        }
+        if !group.mayUseReserve, self.world.random.chance(faults.diskFull) {
+            self.witness.count(.diskFull)
+            throw StoreError(.diskFull, "simulated full disk")
+        }
+        let isUnknown = self.world.random.chance(faults.outcomeUnknown)
+        if isUnknown {
+            self.witness.count(.outcomeUnknown)
+            guard self.world.random.chance(0.5) else { throw StoreError(.outcomeUnknown, "simulated sync error") }
+        }
+        let outcomes = try await self.inner.commit(group)
+        self.witness.applied(group, outcomes)
+        if isUnknown { throw StoreError(.outcomeUnknown, "simulated sync error, after the fact") }
+        await self.pause(latency / 2)
+        return outcomes
+    }
+
+    private func pause(_ duration: Duration) async { try? await self.process.sleep(for: duration) }
+
+    package func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
+        try await self.inner.readyJobs(after: after, limit: limit)
+    }
+
+    package func scheduledJobs(
+        after: ScheduledJob?, dueBy due: WallTime, limit: Int
+    ) async throws(StoreError) -> [ScheduledJob] {
+        await self.pause(.microseconds(200))
+        return try await self.inner.scheduledJobs(after: after, dueBy: due, limit: limit)
+    }
+
+    package func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
+        await self.pause(.microseconds(200))
+        return try await self.inner.load(ids, bytesMax: bytesMax)
+    }
+
+    package func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord] {
+        try await self.inner.jobs(matching: filter, after: after, limit: limit)
+    }
+
+    package func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
+        try await self.inner.job(id)
+    }
+
+    package func laneTotals() async throws(StoreError) -> [LaneTotals] { try await self.inner.laneTotals() }
+
+    package func close() async { await self.inner.close() }
+}

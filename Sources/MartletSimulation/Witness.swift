@@ -1,0 +1,144 @@
+package import MartletCore
+package import MartletStore
+
+/// Sees everything that happens in a simulated cluster and says when a promise is broken.
+package final class Witness: @unchecked Sendable {
+    /// The kinds of fault and of rare event, counted to show that they were met.
+    package enum Event: String, CaseIterable, Sendable {
+        case coordinatorCrash, nodeCrash, nodeFrozen, partition, connectionCut, messageDropped, messageDelayed
+        case requestDuplicated, rolledBack, diskFull, outcomeUnknown, wallClockStep, handlerFailed, handlerHung
+        case resultRefused, submitRepeated, poisonKilledNode, jobDead
+    }
+
+    /// A run of a handler that has begun and not ended.
+    private struct Run: Hashable {
+        let job: JobID
+        let process: Int
+    }
+
+    package private(set) var events: [Event: Int] = [:]
+    /// The first promise that was found broken.
+    package private(set) var violation: String?
+    /// Ids that a client was told of, with the number in the payload.
+    private var acknowledged: [JobID: UInt64] = [:]
+    /// The payload number of each job that the store ever accepted.
+    private var stored: [JobID: UInt64] = [:]
+    private var jobOfNumber: [UInt64: JobID] = [:]
+    private var terminal: [JobID: JobState] = [:]
+    private var failures: [JobID: UInt16] = [:]
+    private var running: [JobID: Set<Int>] = [:]
+
+    package init() {}
+
+    package func count(_ event: Event) { self.events[event, default: 0] += 1 }
+
+    package func fail(_ text: String) {
+        if self.violation == nil { self.violation = text }
+    }
+
+    package var acknowledgedCount: Int { self.acknowledged.count }
+    package var storedCount: Int { self.stored.count }
+    package var terminalCount: Int { self.terminal.count }
+    package var unfinished: [JobID] { self.stored.keys.filter { self.terminal[$0] == nil }.sorted() }
+
+    // MARK: What clients are told
+
+    package func acknowledge(_ ids: [JobID], numbers: [UInt64]) {
+        guard ids.count == numbers.count else { return self.fail("a submit of \(numbers.count) got \(ids.count) ids") }
+        for (id, number) in zip(ids, numbers) {
+            guard let known = self.stored[id] else { return self.fail("job \(id) was acknowledged but is not stored") }
+            if known != number { self.fail("job \(id) was acknowledged for another payload") }
+            self.acknowledged[id] = number
+        }
+    }
+
+    // MARK: What the disk applies
+
+    package func applied(_ group: CommitGroup, _ outcomes: [ChangeOutcome]) {
+        for (change, outcome) in zip(group.changes, outcomes) {
+            switch (change, outcome) {
+            case (.submit(let submission), .submitted(let result)): self.submitted(submission, result)
+            case (.succeed(let jobs), .applied(let missing)):
+                let gone = Set(missing)
+                for job in jobs where !gone.contains(job.id) { self.end(job.id, .succeeded) }
+            case (.update(let updates), .applied(let missing)):
+                let gone = Set(missing)
+                for update in updates where !gone.contains(update.id) { self.updated(update) }
+            default: break
+            }
+        }
+    }
+
+    private func submitted(_ submission: Submission, _ outcome: SubmitOutcome) {
+        switch outcome {
+        case .accepted(let first, let count):
+            for offset in 0..<count {
+                let id = first.advanced(by: offset)
+                let number = Self.number(submission.jobs[offset].payload)
+                if self.stored.updateValue(number, forKey: id) != nil { self.fail("id \(id) was given twice") }
+                if let other = self.jobOfNumber.updateValue(id, forKey: number) {
+                    self.fail("payload \(number) was submitted once and became jobs \(other) and \(id)")
+                }
+            }
+        case .repeated: self.count(.submitRepeated)
+        case .sessionExpired: break
+        }
+    }
+
+    private func updated(_ update: JobUpdate) {
+        if update.expected == .pending, self.terminal[update.id] != nil {
+            self.fail("job \(update.id) changed after it had ended")
+        }
+        if update.history.failures < self.failures[update.id] ?? 0 {
+            self.fail("job \(update.id) has fewer failures than before")
+        }
+        self.failures[update.id] = update.history.failures
+        if update.state.isTerminal {
+            self.end(update.id, update.state)
+            if update.state == .dead { self.count(.jobDead) }
+        }
+    }
+
+    private func end(_ id: JobID, _ state: JobState) {
+        guard self.stored[id] != nil else { return self.fail("job \(id) ended but was never stored") }
+        if let before = self.terminal.updateValue(state, forKey: id) {
+            self.fail("job \(id) ended twice: \(before) and \(state)")
+        }
+    }
+
+    /// The number that a test payload begins with.
+    package static func number(_ payload: Bytes) -> UInt64 {
+        payload.withUnsafeBytes { $0.count >= 8 ? UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) : 0 }
+    }
+
+    // MARK: What handlers do
+
+    /// A handler begins. Two nodes that run the same job at once both believe in their lease: one of them is wrong.
+    package func began(_ id: JobID, on process: Int) {
+        if let others = self.running[id], !others.isEmpty {
+            self.fail("job \(id) runs under two leases, on processes \(others.sorted()) and \(process)")
+        }
+        self.running[id, default: []].insert(process)
+    }
+
+    package func ended(_ id: JobID, on process: Int) {
+        self.running[id]?.remove(process)
+        if self.running[id]?.isEmpty == true { self.running[id] = nil }
+    }
+
+    /// A process is gone, and its handlers with it.
+    package func crashed(_ process: Int) {
+        for id in self.running.keys.sorted() { self.ended(id, on: process) }
+    }
+
+    // MARK: In the end
+
+    /// To be called when the cluster has had time to finish without faults.
+    package func checkEverythingEnded(in state: StoreState) {
+        state.checkInvariants()
+        for id in self.acknowledged.keys.sorted() where self.terminal[id] == nil {
+            return self.fail("job \(id) was acknowledged and never ended")
+        }
+        if let stuck = self.unfinished.first { self.fail("job \(stuck) is stuck") }
+    }
+}
