@@ -50,8 +50,8 @@ let package = Package(
         .executableTarget(
             name: "MartletCLI",
             dependencies: [
-                "Martlet", "MartletConfiguration", "MartletCoordinator", "MartletStoreSQLite", "MartletTransport",
-                "MartletWire", "MartletRuntime", "MartletCore",
+                "Martlet", "MartletConfiguration", "MartletCoordinator", "MartletObservability", "MartletStore",
+                "MartletStoreSQLite", "MartletTransport", "MartletWire", "MartletRuntime", "MartletCore",
             ],
             swiftSettings: settings
         ),
@@ -83,7 +83,13 @@ let package = Package(
         ),
         tests("MartletTests", ["Martlet", "MartletWire", "MartletTransport", "MartletRuntime", "MartletCore"]),
         tests("MartletSimulationTests", ["MartletSimulation", "MartletCore"]),
-        tests("MartletCLITests", ["MartletCLI"]),
+        tests(
+            "MartletCLITests",
+            [
+                "MartletCLI", "Martlet", "MartletConfiguration", "MartletTransport", "MartletWire", "MartletRuntime",
+                "MartletCore",
+            ]
+        ),
         tests("IntegrationTests", ["Martlet", "MartletCore"]),
     ]
 )

@@ -57,6 +57,9 @@ package struct ClusterConfiguration: Hashable, Sendable {
         self.worker = worker
     }
 
+    /// The longest time that any queue keeps its succeeded jobs.
+    package var retainSucceeded: Duration { self.queues.values.map(\.retainSucceeded).max() ?? .zero }
+
     private static func checkName(_ name: String, of what: String, path: String) throws(ConfigurationError) {
         guard let problem = NameRule.problem(name) else { return }
         throw ConfigurationError(
@@ -165,7 +168,7 @@ extension ClusterConfiguration {
             drainTimeout: Duration = Self.standard.drainTimeout
         ) throws(ConfigurationError) {
             try Check.count(slots, in: 1...4096, path: "slots")
-            try Check.count(prefetchMax, in: 0...100_000, path: "prefetchMax")
+            try Check.count(prefetchMax, in: 0...65_536, path: "prefetchMax")
             try Check.duration(drainTimeout, in: .zero ... .seconds(86400), path: "drainTimeout")
             self.slots = slots
             self.prefetchMax = prefetchMax

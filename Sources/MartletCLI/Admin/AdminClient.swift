@@ -1,0 +1,101 @@
+import MartletConfiguration
+import MartletCore
+import MartletTransport
+import MartletWire
+
+/// Asks the coordinator what people want to know, over its *clients* channel.
+struct AdminClient: Sendable {
+    let connection: any RequestConnection
+    /// For messages.
+    let address: EndpointAddress
+    /// How long to wait for each answer.
+    let timeout: Duration
+
+    func ping() async throws(CommandError) -> Pong { try await self.ask(Ping()) }
+
+    func jobs(_ request: ListJobs) async throws(CommandError) -> JobList { try await self.ask(request) }
+
+    func job(_ id: JobID) async throws(CommandError) -> JobDetail { try await self.ask(ShowJob(id: id)) }
+
+    func queues() async throws(CommandError) -> [QueueView] {
+        let list: QueueList = try await self.ask(ListQueues())
+        return list.queues
+    }
+
+    func nodes() async throws(CommandError) -> [NodeView] {
+        let list: NodeList = try await self.ask(ListNodes())
+        return list.nodes
+    }
+
+    func changeDead(_ request: ChangeDead) async throws(CommandError) -> DeadChanged { try await self.ask(request) }
+
+    private func ask<Answer: Message>(_ question: some Message) async throws(CommandError) -> Answer {
+        let frame: Bytes
+        do {
+            frame = try await self.connection.request(question.encoded(), timeout: self.timeout)
+        } catch {
+            throw Self.failure(error, address: self.address, timeout: self.timeout)
+        }
+        do {
+            switch try Reply<Answer>.decode(frame) {
+            case .message(let answer): return answer
+            case .refused(let reply): throw CommandError(reply)
+            }
+        } catch let error as CommandError {
+            throw error
+        } catch let error as WireError {
+            throw CommandError(
+                .failure, "the answer of \(self.address) makes no sense: \(error)",
+                fix: "check that a coordinator of this version listens there")
+        } catch {
+            throw CommandError(.failure, "\(error)")
+        }
+    }
+
+    /// What a transport error means to the person at the terminal.
+    static func failure(_ error: TransportError, address: EndpointAddress, timeout: Duration) -> CommandError {
+        switch error.code {
+        case .timedOut:
+            CommandError(
+                .unreachable, "the coordinator at \(address) did not answer within \(Quantity.text(timeout))",
+                fix: "see its log, or wait longer with --wait")
+        case .connectionLost, .closed:
+            CommandError(
+                .unreachable, "lost the connection to the coordinator at \(address)",
+                fix: "check that it is running and try again")
+        case .cancelled: CommandError(.interrupted, "interrupted")
+        case .messageTooLarge: CommandError(.badInput, error.message, fix: "send less at once")
+        case .addressInUse, .addressInvalid, .permissionDenied, .failed:
+            CommandError(.unreachable, "cannot reach the coordinator at \(address): \(error.message)")
+        }
+    }
+}
+
+extension CommandError {
+    /// A refusal, with the exit code and the fix that belong to it.
+    init(_ reply: ErrorReply) {
+        switch reply.code {
+        case .authenticationRequired:
+            self.init(.denied, "the coordinator demands the cluster token", fix: "set \"tokenFile\" or MARTLET_TOKEN")
+        case .authenticationFailed:
+            self.init(
+                .denied, "the coordinator does not accept this cluster token", fix: "compare tokenFile or MARTLET_TOKEN"
+            )
+        case .overloaded, .unavailable:
+            self.init(.tryLater, "the coordinator is busy: \(reply.message)", fix: "try again in a while")
+        case .storeFull:
+            self.init(.tryLater, "the coordinator's disk is full: \(reply.message)", fix: "free space on its disk")
+        case .storeUnavailable:
+            self.init(.tryLater, "the coordinator's store failed: \(reply.message)", fix: "see the coordinator's log")
+        case .payloadTooLarge:
+            self.init(.badInput, reply.message, fix: "shorten the payload or raise limits.payloadMax")
+        case .unknownKind, .unknownVersion:
+            self.init(
+                .failure, "the coordinator does not know this request: \(reply.message)",
+                fix: "run the same version of Martlet on both sides")
+        case .notFound, .invalidRequest, .malformedFrame, .sessionExpired, .unknownNode, .nodeNameTaken, .tooManyNodes,
+            .internal:
+            self.init(.failure, reply.message)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import MartletCore
+import MartletWire
+
+/// `martlet queues`: what each queue holds.
+enum QueuesCommand {
+    static let spec = CommandSpec(
+        name: "queues", summary: "show what each queue holds, by job type",
+        discussion: [
+            "READY jobs wait for a worker, RUNNING ones are leased to one, SCHEDULED ones are due later or wait out a "
+                + "back-off, DEAD ones were given up. NODES counts connected workers that serve the type; a red 0 "
+                + "means that ready jobs have nobody to run them."
+        ],
+        options: [.option("queue", short: "q", "NAME", "Only this queue")] + CommandTree.connectionOptions,
+        examples: [.init(command: "martlet queues", meaning: "All queues at a glance.")],
+        action: { arguments, context in
+            let name = try arguments.name("queue")
+            try await CoordinatorSession.use(arguments, context) { session in
+                let queues = try await session.client.queues().filter { name == nil || $0.queue == name }
+                if context.isJSON {
+                    context.console.print(lines: queues.map { ClusterText.json($0).text })
+                } else if queues.isEmpty {
+                    context.console.note(
+                        name.map { "No queue \"\($0)\" has held a job." } ?? "No job was submitted yet.")
+                } else {
+                    context.console.print(ClusterText.table(queues))
+                }
+            }
+        })
+}
+
+/// `martlet nodes`: which workers are connected.
+enum NodesCommand {
+    static let spec = CommandSpec(
+        name: "nodes", summary: "show the workers that the coordinator knows",
+        discussion: [
+            "A live node sends heartbeats; a silent one gets no more work and loses its jobs when their leases end; a "
+                + "draining one finishes its work and leaves; an awaited one is known from before a restart of the "
+                + "coordinator and has not come back yet."
+        ],
+        options: CommandTree.connectionOptions,
+        examples: [.init(command: "martlet nodes", meaning: "All workers with what they hold.")],
+        action: { arguments, context in
+            try await CoordinatorSession.use(arguments, context) { session in
+                let nodes = try await session.client.nodes()
+                if context.isJSON {
+                    context.console.print(lines: nodes.map { ClusterText.json($0).text })
+                } else if nodes.isEmpty {
+                    context.console.note("No worker is connected.")
+                } else {
+                    context.console.print(ClusterText.table(nodes))
+                }
+            }
+        })
+}

@@ -1,0 +1,172 @@
+import Martlet
+import MartletConfiguration
+import MartletCoordinator
+import MartletCore
+import MartletObservability
+import MartletRuntime
+import MartletStore
+import MartletStoreSQLite
+import MartletTransport
+
+/// `martlet coordinator`: keeps the jobs and decides what runs where.
+enum CoordinatorCommand {
+    static let spec = CommandSpec(
+        name: "coordinator", summary: "run the coordinator: it keeps jobs safe and hands them out",
+        discussion: [
+            "Listens where cluster.json says (tcp://127.0.0.1:7400 for clients, 7401 for workers) and keeps jobs in "
+                + "martlet.db. Ends in good order on SIGTERM or Ctrl-C; after a crash, start it again: no job that was "
+                + "accepted is lost."
+        ],
+        options: [
+            .option("log-level", "LEVEL", "The least that is logged", choices: LogLine.Level.allCases.map(\.rawValue))
+        ],
+        examples: [
+            .init(command: "martlet coordinator --config /etc/martlet/cluster.json", meaning: "As a service.")
+        ],
+        action: Self.run)
+
+    @Sendable private static func run(_ arguments: ParsedArguments, _ context: CommandContext) async throws {
+        let loaded = try context.loadConfiguration()
+        let token = try loaded.token()
+        let signals = ShutdownSignal()
+        let loop = ThreadLoop(name: "coordinator")
+        defer { loop.shutdown() }
+        let log = Self.log(arguments, context, loop)
+        log(.info, "configuration read", [.path: loaded.file ?? "none: defaults"])
+        let stores = StoreLoops()
+        defer { stores.shutdown() }
+        let coordinator = Coordinator(
+            settings: CoordinatorSettings(loaded.configuration, token: token), transport: NNGTransport(loop: loop),
+            store: stores.open(loaded), loop: loop, log: log)
+        do {
+            let signal = try await signals.cancelling { try await loop.run { try await coordinator.run() } }
+            log(.info, "coordinator stopped", signal.map { [.cause: "signal \($0)"] } ?? [:])
+        } catch let error as StoreError {
+            let failure = CommandError(error, loaded.configuration.store)
+            guard error.code == .outcomeUnknown || error.code == .fenced else { throw failure }
+            // What is in memory may contradict the disk: nobody may be answered from it any more.
+            context.console.report(failure)
+            SystemEnvironment.exitAtOnce(.failure)
+        } catch let error as TransportError {
+            throw CommandError(error, listen: loaded.configuration.listen)
+        }
+    }
+
+    /// Lines on standard error; JSON with `--json`.
+    private static func log(_ arguments: ParsedArguments, _ context: CommandContext, _ loop: EventLoop) -> Log {
+        let level = arguments.string("log-level").flatMap(LogLine.Level.init(rawValue:)) ?? .info
+        let console = context.console
+        let isJSON = context.isJSON
+        return Log(level: Log.Level(level)) { level, text, fields in
+            let fields = fields.map { (key: $0.key.rawValue, value: "\($0.value)") }
+            let level = LogLine.Level(level)
+            let time = loop.wallTime
+            console.note(
+                isJSON
+                    ? LogLine.json(level, "\(text)", fields, at: time)
+                    : LogLine.text(level, "\(text)", fields, at: time, style: console.errors))
+        }
+    }
+}
+
+/// The threads of a store, if it needs any.
+private final class StoreLoops {
+    private var loops: [ThreadLoop] = []
+
+    func open(_ loaded: LoadedConfiguration) -> any JobStore {
+        switch loaded.configuration.store {
+        case .memory: return InMemoryStore()
+        case .sqlite(let path):
+            let writer = ThreadLoop(name: "store")
+            let reader = ThreadLoop(name: "store-reader")
+            self.loops = [writer, reader]
+            return SQLiteStore(
+                path: ConfigurationLoader.resolve(path, besides: loaded.file), loop: writer, readerLoop: reader)
+        }
+    }
+
+    func shutdown() {
+        for loop in self.loops { loop.shutdown() }
+    }
+}
+
+extension CoordinatorSettings {
+    /// What `cluster.json` says, in the coordinator's terms.
+    init(_ configuration: ClusterConfiguration, token: [UInt8]?) {
+        let limits = configuration.limits
+        self.init(
+            clientAddress: configuration.listen.clients.description,
+            nodeAddress: configuration.listen.nodes.description, token: token, payloadMax: limits.payloadMax,
+            submitJobsMax: limits.submitJobsMax, pendingBytesMax: limits.pendingSubmitBytesMax,
+            payloadCacheMax: limits.payloadCache, nodesMax: limits.nodesMax, lanesMax: limits.lanesMax,
+            times: SessionTimes(
+                heartbeatInterval: configuration.leases.heartbeatInterval,
+                silentAfter: configuration.leases.silentAfter, leaseDuration: configuration.leases.duration),
+            retainSucceeded: configuration.retainSucceeded,
+            typeDefaults: configuration.jobTypes.mapValues { TypeDefaults(timeout: $0.timeout, retry: $0.retry) })
+    }
+}
+
+extension Log.Level {
+    fileprivate init(_ level: LogLine.Level) {
+        switch level {
+        case .debug: self = .debug
+        case .info: self = .info
+        case .notice: self = .notice
+        case .warning: self = .warning
+        case .error: self = .error
+        }
+    }
+}
+
+extension LogLine.Level {
+    fileprivate init(_ level: Log.Level) {
+        switch level {
+        case .debug: self = .debug
+        case .info: self = .info
+        case .notice: self = .notice
+        case .warning: self = .warning
+        case .error: self = .error
+        }
+    }
+}
+
+extension CommandError {
+    /// What a store's error means to the person who starts a coordinator.
+    fileprivate init(_ error: StoreError, _ store: ClusterConfiguration.Store) {
+        var name = "the store"
+        if case .sqlite(let path) = store { name = path }
+        switch error.code {
+        case .locked:
+            self.init(
+                .failure, "\(name) is in use: \(error.message)", fix: "stop the other coordinator, or set store.path")
+        case .newerVersion:
+            self.init(
+                .failure, "\(name): \(error.message)", fix: "run the version of Martlet that wrote it, or a later one")
+        case .corrupt:
+            self.init(.failure, "\(name) is damaged: \(error.message)", fix: "restore it from a backup")
+        case .diskFull:
+            self.init(.tryLater, "the disk of \(name) is full: \(error.message)", fix: "free space and start again")
+        case .outcomeUnknown:
+            self.init(
+                .failure, "\(name): a commit failed and nobody knows how it ended: \(error.message)",
+                fix: "check the disk and start again; nothing that was confirmed is lost")
+        case .fenced:
+            self.init(.failure, "another coordinator took over \(name)", fix: "run one coordinator for each store")
+        case .rolledBack, .failed:
+            self.init(.failure, "cannot use \(name): \(error.message)", fix: "check store.path and its folder's rights")
+        }
+    }
+
+    /// What a listener's error means.
+    fileprivate init(_ error: TransportError, listen: ClusterConfiguration.Listen) {
+        let fix =
+            switch error.code {
+            case .addressInUse:
+                "stop what listens there (is a coordinator running?), or change \"listen\" in cluster.json"
+            case .permissionDenied: "use a port above 1023, or change \"listen\" in cluster.json"
+            default: "check \"listen\" in cluster.json (clients \(listen.clients), nodes \(listen.nodes))"
+            }
+        self.init(.failure, "cannot listen: \(error.message)", fix: fix)
+    }
+}

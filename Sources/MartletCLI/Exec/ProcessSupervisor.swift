@@ -1,0 +1,161 @@
+import MartletCore
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Runs child processes from a thread of its own, so that no executor ever waits for one.
+///
+/// One thread starts children, feeds them, reads their errors and ends them; a second one sleeps in `waitid` and
+/// tells the first who has ended. Each child leads a process group: what it leaves behind ends with it.
+final class ProcessSupervisor: Sendable {
+    private enum Order {
+        case start(UInt64, ChildRequest, CheckedContinuation<ChildOutcome, Never>)
+        case end(UInt64)
+        case stop
+    }
+
+    private struct Shared {
+        var orders: [Order] = []
+        var nextID: UInt64 = 1
+        var isAwake = false
+    }
+
+    private let shared = Mutex(Shared())
+    private let wakeRead: CInt
+    private let wakeWrite: CInt
+    private let reaper = ChildReaper()
+    /// How long a child may live on after SIGTERM.
+    private let grace: Duration
+
+    /// Starts the threads. Ignores SIGPIPE for the whole process: a child need not read its input.
+    ///
+    /// - Parameter grace: time between SIGTERM and SIGKILL when a job is cancelled.
+    init(grace: Duration = .seconds(5)) {
+        self.grace = grace
+        signal(SIGPIPE, SIG_IGN)
+        guard let pipe = Descriptors.makePipe() else { preconditionFailure("no file descriptors left") }
+        (self.wakeRead, self.wakeWrite) = pipe
+        Descriptors.setNonBlocking(self.wakeRead)
+        Descriptors.setNonBlocking(self.wakeWrite)
+        let reaper = self.reaper
+        OwnThread.start { [self] in self.runChildren() }
+        OwnThread.start { [self] in reaper.run { self.wake() } }
+    }
+
+    /// Runs a program to its end. Cancelling the task ends it, by SIGTERM first.
+    func run(_ request: ChildRequest) async -> ChildOutcome {
+        let id = self.shared.withLock { shared in
+            defer { shared.nextID += 1 }
+            return shared.nextID
+        }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { self.send(.start(id, request, $0)) }
+        } onCancel: {
+            self.send(.end(id))
+        }
+    }
+
+    /// Ends the threads. Only when no child runs any more.
+    func stop() { self.send(.stop) }
+
+    private func send(_ order: Order) {
+        let mustWake = self.shared.withLock { shared in
+            shared.orders.append(order)
+            defer { shared.isAwake = true }
+            return !shared.isAwake
+        }
+        if mustWake { self.wake() }
+    }
+
+    /// A full pipe means that a wake is on its way already.
+    private func wake() {
+        let byte: UInt8 = 0
+        withUnsafeBytes(of: byte) { _ = Descriptors.writeSome(self.wakeWrite, $0) }
+    }
+
+    // MARK: On the thread
+
+    private func runChildren() {
+        var children: [UInt64: RunningChild] = [:]
+        // An order to end may overtake the one to start.
+        var endedEarly: Set<UInt64> = []
+        while true {
+            for order in self.takeOrders() {
+                switch order {
+                case .start(let id, let request, let continuation):
+                    let child = RunningChild.start(request, reaper: self.reaper, continuation)
+                    if let child {
+                        children[id] = child
+                        if endedEarly.remove(id) != nil { child.terminate(grace: self.grace) }
+                    } else {
+                        endedEarly.remove(id)
+                    }
+                case .end(let id):
+                    if let child = children[id] {
+                        child.terminate(grace: self.grace)
+                    } else {
+                        endedEarly.insert(id)
+                    }
+                case .stop:
+                    self.reaper.stop()
+                    return
+                }
+            }
+            self.poll(children)
+            let ended = self.reaper.takeEnded()
+            for (id, child) in children {
+                if let ending = ended[child.processID] {
+                    child.finish(ending)
+                    children[id] = nil
+                } else {
+                    child.killIfOverdue()
+                }
+            }
+            // Orders to end for jobs that were over already.
+            if children.isEmpty { endedEarly.removeAll() }
+        }
+    }
+
+    private func takeOrders() -> [Order] {
+        self.shared.withLock { shared in
+            defer {
+                shared.orders = []
+                shared.isAwake = false
+            }
+            return shared.orders
+        }
+    }
+
+    /// Waits for a wake, for input to be taken, for errors to read, or for a deadline.
+    private func poll(_ children: [UInt64: RunningChild]) {
+        var entries = [pollfd(fd: self.wakeRead, events: Int16(POLLIN), revents: 0)]
+        var owners: [RunningChild?] = [nil]
+        var timeout: CInt = -1
+        for child in children.values {
+            if let descriptor = child.input {
+                entries.append(pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0))
+                owners.append(child)
+            }
+            if let descriptor = child.errors {
+                entries.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+                owners.append(child)
+            }
+            if let left = child.millisecondsToKill { timeout = timeout < 0 ? left : min(timeout, left) }
+        }
+        guard systemPoll(&entries, timeout) > 0 else { return }
+        if entries[0].revents != 0 { while case .bytes = Descriptors.readSome(self.wakeRead, bytesMax: 256) {} }
+        for (entry, owner) in zip(entries, owners).dropFirst() where entry.revents != 0 {
+            if entry.fd == owner?.input { owner?.feed() } else { owner?.readErrors() }
+        }
+    }
+}
+
+private func systemPoll(_ entries: inout [pollfd], _ timeout: CInt) -> CInt {
+    poll(&entries, nfds_t(entries.count), timeout)
+}

@@ -1,0 +1,82 @@
+import MartletCore
+import MartletWire
+
+/// Queues and nodes as tables and JSON.
+enum ClusterText {
+    static func table(_ queues: [QueueView]) -> Table {
+        var table = Table(columns: [
+            .init(title: "QUEUE", fit: .shrinking), .init(title: "TYPE", fit: .shrinking),
+            .init(title: "READY", isNumeric: true), .init(title: "RUNNING", isNumeric: true),
+            .init(title: "SCHEDULED", isNumeric: true), .init(title: "DEAD", isNumeric: true),
+            .init(title: "SUCCEEDED", isNumeric: true), .init(title: "NODES", isNumeric: true),
+            .init(title: "RETRIED", isNumeric: true, fit: .droppable),
+            .init(title: "SUBMITTED", isNumeric: true, fit: .droppable),
+        ])
+        for queue in queues {
+            let isStranded = queue.nodeCount == 0 && queue.ready > 0
+            table.append([
+                .init(queue.queue, .bold), .init(queue.type), Self.count(queue.ready, .cyan),
+                Self.count(queue.running, .blue), Self.count(queue.scheduled, .yellow), Self.count(queue.dead, .red),
+                Self.count(queue.succeededTotal, .green),
+                isStranded ? .init("0", .red) : Self.count(queue.nodeCount, .plain),
+                Self.count(queue.retriedTotal, .yellow), Self.count(queue.submittedTotal, .plain),
+            ])
+        }
+        return table
+    }
+
+    static func table(_ nodes: [NodeView]) -> Table {
+        var table = Table(columns: [
+            .init(title: "NODE", fit: .shrinking), .init(title: "STATUS"), .init(title: "SLOTS", isNumeric: true),
+            .init(title: "LEASED", isNumeric: true), .init(title: "HEARD", isNumeric: true),
+            .init(title: "SUCCEEDED", isNumeric: true), .init(title: "FAILED", isNumeric: true),
+            .init(title: "TYPES", fit: .shrinking), .init(title: "QUEUES", fit: .droppable),
+        ])
+        for node in nodes {
+            table.append([
+                .init(node.name, .bold), .init("\(node.status)", Self.ink(node.status)), .init("\(node.slots)"),
+                Self.count(node.leased, .blue),
+                .init(node.sinceHeard < .seconds(1) ? "now" : "\(HumanText.duration(node.sinceHeard)) ago"),
+                Self.count(node.succeededTotal, .green), Self.count(node.failedTotal, .red),
+                .init(node.types.joined(separator: ",")),
+                .init(node.queues.isEmpty ? "all" : node.queues.joined(separator: ",")),
+            ])
+        }
+        return table
+    }
+
+    static func json(_ queue: QueueView) -> JSONOutput {
+        .object([
+            ("queue", .string(queue.queue)), ("type", .string(queue.type)), ("ready", .count(queue.ready)),
+            ("running", .count(queue.running)), ("scheduled", .count(queue.scheduled)), ("dead", .count(queue.dead)),
+            ("submittedTotal", .count(queue.submittedTotal)), ("succeededTotal", .count(queue.succeededTotal)),
+            ("retriedTotal", .count(queue.retriedTotal)), ("cancelledTotal", .count(queue.cancelledTotal)),
+            ("expiredTotal", .count(queue.expiredTotal)), ("deletedTotal", .count(queue.deletedTotal)),
+            ("nodes", .count(queue.nodeCount)),
+        ])
+    }
+
+    static func json(_ node: NodeView) -> JSONOutput {
+        .object([
+            ("name", .string(node.name)), ("incarnation", .string(String(node.incarnation, radix: 16))),
+            ("status", .string("\(node.status)")), ("slots", .count(node.slots)), ("leased", .count(node.leased)),
+            ("sinceHeardSeconds", .seconds(node.sinceHeard)), ("succeededTotal", .count(node.succeededTotal)),
+            ("failedTotal", .count(node.failedTotal)), ("types", .array(node.types.map { .string($0) })),
+            ("queues", .array(node.queues.map { .string($0) })),
+        ])
+    }
+
+    private static func ink(_ status: NodeView.Status) -> Style.Ink {
+        switch status {
+        case .live: .green
+        case .silent: .red
+        case .draining: .yellow
+        case .awaited: .yellow
+        }
+    }
+
+    /// Zero steps back, so that what matters stands out.
+    private static func count(_ value: some BinaryInteger, _ ink: Style.Ink) -> Table.Cell {
+        .init(HumanText.number(value), value == 0 ? .dim : ink)
+    }
+}

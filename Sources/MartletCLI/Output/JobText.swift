@@ -1,0 +1,134 @@
+import MartletConfiguration
+import MartletCore
+import MartletWire
+
+/// Jobs as tables, pages and JSON.
+enum JobText {
+    static let stateNames = JobState.allCases.map { "\($0)" }
+
+    static func state(named name: String) -> JobState? { JobState.allCases.first { "\($0)" == name } }
+
+    static func ink(_ state: JobState) -> Style.Ink {
+        switch state {
+        case .scheduled: .yellow
+        case .ready: .cyan
+        case .running: .blue
+        case .succeeded: .green
+        case .dead: .red
+        case .cancelled, .expired: .dim
+        }
+    }
+
+    /// - Parameter now: what ages are counted from.
+    static func table(_ jobs: [JobView], now: WallTime) -> Table {
+        var table = Table(columns: [
+            .init(title: "ID", isNumeric: true), .init(title: "STATE"), .init(title: "QUEUE", fit: .shrinking),
+            .init(title: "TYPE", fit: .shrinking), .init(title: "FAILED", isNumeric: true),
+            .init(title: "AGE", isNumeric: true), .init(title: "NOTE", fit: .shrinking),
+        ])
+        for job in jobs {
+            table.append([
+                .init("\(job.id)", .bold), .init("\(job.state)", Self.ink(job.state)), .init(job.template.queue),
+                .init(job.template.type), .init("\(job.failures)", job.failures > 0 ? .yellow : .dim),
+                .init(HumanText.duration(now - job.createdAt)), .init(Self.note(job, now: now)),
+            ])
+        }
+        return table
+    }
+
+    /// The most telling thing about a job in its state.
+    private static func note(_ job: JobView, now: WallTime) -> String {
+        switch job.state {
+        case .running: job.node.map { "on \($0)" } ?? ""
+        case .scheduled: job.due.map { "due \(HumanText.relative($0 - now))" } ?? ""
+        case .ready: job.lastFailure.map { "again after \($0.kind)" } ?? ""
+        case .dead: job.lastFailure.map(Self.failure) ?? ""
+        case .succeeded, .cancelled, .expired:
+            job.finishedAt.map { HumanText.relative($0 - now) } ?? ""
+        }
+    }
+
+    private static func failure(_ failure: JobFailure) -> String {
+        failure.message.isEmpty ? failure.kind : "\(failure.kind): \(failure.message)"
+    }
+
+    /// One job in full.
+    ///
+    /// - Parameter payloadBytesMax: a longer payload is cut, and says so.
+    static func page(_ detail: JobDetail, now: WallTime, style: Style, payloadBytesMax: Int = 4096) -> [String] {
+        let job = detail.job
+        func moment(_ time: WallTime) -> String {
+            "\(WallClockText.readable(time)) (\(HumanText.relative(time - now)))"
+        }
+        var rows: [(String, String)] = [
+            ("State", style.apply(Self.ink(job.state), "\(job.state)") + (job.node.map { " on \($0)" } ?? "")),
+            ("Type", job.template.type), ("Queue", job.template.queue),
+            ("Priority", "\(job.template.options.priority.rawValue)"), ("Created", moment(job.createdAt)),
+        ]
+        if let due = job.due { rows.append(("Due", moment(due))) }
+        if let finished = job.finishedAt { rows.append(("Finished", moment(finished))) }
+        rows.append(("Failures", Self.failures(job)))
+        if let timeout = job.template.options.timeout { rows.append(("Timeout", HumanText.duration(timeout))) }
+        if job.nodeDeaths > 0 { rows.append(("Node deaths", "\(job.nodeDeaths)")) }
+        if let failure = job.lastFailure {
+            rows.append(("Last failure", style.apply(.red, HumanText.printable(failure.kind))))
+        }
+        var lines = [style.apply(.bold, "Job \(job.id)")]
+        lines += rows.map { "  " + style.apply(.dim, $0.0.padding(to: 14)) + $0.1 }
+        for line in (job.lastFailure?.message ?? "").split(separator: "\n") {
+            lines.append(String(repeating: " ", count: 16) + HumanText.printable(String(line)))
+        }
+        lines.append("")
+        lines.append(style.apply(.bold, "Payload") + style.apply(.dim, " (\(HumanText.size(detail.payload.count)))"))
+        return lines + Self.payload(detail.payload, bytesMax: payloadBytesMax)
+    }
+
+    private static func failures(_ job: JobView) -> String {
+        guard let retry = job.template.options.retry else { return "\(job.failures)" }
+        return "\(job.failures) of at most \(retry.maxAttempts)"
+    }
+
+    private static func payload(_ payload: Bytes, bytesMax: Int) -> [String] {
+        let shown = payload[0..<min(payload.count, bytesMax)]
+        let text = String(decoding: shown.array, as: UTF8.self)
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map {
+            HumanText.printable(String($0))
+        }
+        if shown.count < payload.count {
+            lines.append("... and \(HumanText.size(payload.count - shown.count)) more; --payload prints all of it")
+        }
+        return lines.map { "  \($0)" }
+    }
+
+    static func json(_ job: JobView, payload: Bytes? = nil) -> JSONOutput {
+        let options = job.template.options
+        var members: [(String, JSONOutput)] = [
+            ("id", .id(job.id)), ("state", .string("\(job.state)")), ("queue", .string(job.template.queue)),
+            ("type", .string(job.template.type)), ("priority", .count(options.priority.rawValue)),
+            ("failures", .count(job.failures)), ("nodeDeaths", .count(job.nodeDeaths)),
+            ("createdAt", .time(job.createdAt)), ("due", .time(job.due)), ("finishedAt", .time(job.finishedAt)),
+            ("node", .optional(job.node)),
+            ("timeoutSeconds", options.timeout.map { .seconds($0) } ?? .null),
+            ("maxAttempts", options.retry.map { .count($0.maxAttempts) } ?? .null),
+            (
+                "lastFailure",
+                job.lastFailure.map { .object([("kind", .string($0.kind)), ("message", .string($0.message))]) } ?? .null
+            ),
+            ("payloadBytes", .count(job.payloadCount)),
+        ]
+        if let payload { members.append(("payload", Self.json(payload: payload))) }
+        return .object(members)
+    }
+
+    /// A JSON payload as it is, in one line; anything else as a string.
+    private static func json(payload: Bytes) -> JSONOutput {
+        let text = String(decoding: payload.array, as: UTF8.self)
+        guard (try? JSONReader.check(payload.array)) != nil else { return .string(text) }
+        // Line ends can only stand between tokens there.
+        return .raw(text.split(whereSeparator: \.isNewline).joined(separator: " "))
+    }
+}
+
+extension String {
+    func padding(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - self.count)) }
+}
