@@ -70,7 +70,8 @@ let package = Package(
         tests("MartletCoreTests", ["MartletCore"]),
         tests("MartletRuntimeTests", ["MartletRuntime", "MartletCore"]),
         tests("MartletConfigurationTests", ["MartletConfiguration", "MartletCore"]),
-        tests("MartletWireTests", ["MartletWire", "MartletCore"]),
+        .target(name: "CAllocationGauge", path: "Tests/CAllocationGauge"),
+        tests("MartletWireTests", ["MartletWire", "MartletCore", "CAllocationGauge"]),
         tests("MartletTransportTests", ["MartletTransport", "MartletWire", "MartletRuntime", "MartletCore"]),
         tests("MartletStoreTests", ["StoreConformance", "MartletStore", "MartletCore"]),
         tests(

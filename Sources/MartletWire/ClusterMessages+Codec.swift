@@ -126,9 +126,11 @@ extension FrameWriter {
 
 extension FrameReader {
     fileprivate mutating func readTexts(_ name: String) throws(WireError) -> [String] {
-        let count: UInt16 = try self.read()
+        let count = Int(try self.read(UInt16.self))
+        // A text takes two bytes at least, so this is the most that the count can be worth.
+        guard count <= self.bytesLeft / 2 else { throw Self.outOfBounds(name, "is longer than its record") }
         var texts: [String] = []
-        // Not reserved: the count proves nothing before the texts are there.
+        texts.reserveCapacity(count)
         for _ in 0..<count { texts.append(try self.readText(name)) }
         return texts
     }

@@ -5,10 +5,9 @@ extension ErrorReply {
     package init(_ error: WireError) {
         let code: Code =
             switch error.code {
-            case .malformed: .malformedFrame
+            case .malformed, .unexpectedKind: .malformedFrame
             case .unknownVersion: .unknownVersion
             case .unknownKind: .unknownKind
-            case .unexpectedKind: .invalidRequest
             }
         self.init(code, error.message)
     }

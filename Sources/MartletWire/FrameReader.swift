@@ -96,6 +96,9 @@ package struct FrameReader {
 
     // MARK: Fields of the current record
 
+    /// How many bytes of it have not been read.
+    var bytesLeft: Int { self.recordEnd - self.position }
+
     @inline(__always)
     package mutating func read<Number: FixedWidthInteger & BitwiseCopyable>(
         _: Number.Type = Number.self

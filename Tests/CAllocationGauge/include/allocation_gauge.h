@@ -1,0 +1,18 @@
+#ifndef MARTLET_ALLOCATION_GAUGE_H
+#define MARTLET_ALLOCATION_GAUGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Watches the heap allocations of the calling thread, by standing in for glibc's malloc in the test process.
+
+// Starts to watch the calling thread, from zero.
+void allocation_gauge_start(void);
+
+// Stops watching. Returns the size of the largest allocation since the start, and in *count how many there were.
+size_t allocation_gauge_stop(size_t *count);
+
+// False where malloc cannot be stood in for (not glibc, or under a sanitizer): nothing is seen there.
+bool allocation_gauge_works(void);
+
+#endif
