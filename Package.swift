@@ -42,7 +42,8 @@ let package = Package(
                 "MartletStore",
             ]
         ),
-        target("Martlet", ["MartletCore", "MartletRuntime", "MartletWire", "MartletTransport"]),
+        target(
+            "Martlet", ["MartletCore", "MartletObservability", "MartletRuntime", "MartletWire", "MartletTransport"]),
         target(
             "MartletSimulation",
             ["MartletCoordinator", "Martlet", "MartletStore", "MartletTransport", "MartletRuntime", "MartletCore"]
@@ -82,7 +83,12 @@ let package = Package(
             "MartletCoordinatorTests",
             ["MartletCoordinator", "MartletStore", "MartletTransport", "MartletWire", "MartletRuntime", "MartletCore"]
         ),
-        tests("MartletTests", ["Martlet", "MartletWire", "MartletTransport", "MartletRuntime", "MartletCore"]),
+        tests(
+            "MartletTests",
+            [
+                "Martlet", "MartletWire", "MartletTransport", "MartletObservability", "MartletRuntime", "MartletCore",
+            ]
+        ),
         tests("MartletSimulationTests", ["MartletSimulation", "MartletCore"]),
         tests(
             "MartletCLITests",

@@ -1,0 +1,81 @@
+import MartletCore
+import MartletWire
+
+/// The jobs of one call, on their way into a frame.
+struct SubmitEntry: Sendable {
+    /// Numbers the calls of one client, from 1.
+    typealias ID = UInt64
+
+    static let jobsMax = Submit.jobsMax
+    /// A frame may be up to twice as long: one whose entries reached this is not filled further.
+    static let bytesMax = 2 << 20
+    private static let jobOverhead = 24
+    private static let templateOverhead = 320
+
+    var id: ID = 0
+    var deadline = Instant.distantFuture
+    /// It was refused together with others: to be sent by itself, so that the refusal meets who deserves it.
+    var isAlone = false
+    private(set) var templates: [JobTemplate] = []
+    private(set) var jobs: [Submit.Job] = []
+    /// About what it takes in a frame.
+    private(set) var bytesCount = 0
+    private(set) var longestPayload = 0
+
+    var isFull: Bool { self.jobs.count >= Self.jobsMax || self.bytesCount >= Self.bytesMax }
+
+    func hasRoom(for payload: Bytes) -> Bool {
+        self.jobs.isEmpty
+            || self.jobs.count < Self.jobsMax && self.templates.count < Submit.templatesMax
+                && self.bytesCount + payload.count + Self.jobOverhead <= Self.bytesMax
+    }
+
+    mutating func reserve(_ count: Int) {
+        self.jobs.reserveCapacity(min(count, Self.jobsMax))
+    }
+
+    mutating func append(_ template: JobTemplate, due: WallTime?, payload: Bytes) {
+        let index: Int
+        if let last = self.jobs.last, self.templates[Int(last.template)] == template {
+            index = Int(last.template)
+        } else if let known = self.templates.firstIndex(of: template) {
+            index = known
+        } else {
+            index = self.templates.count
+            self.templates.append(template)
+            self.bytesCount += Self.templateOverhead
+        }
+        self.jobs.append(Submit.Job(template: UInt16(index), due: due, payload: payload))
+        self.bytesCount += payload.count + Self.jobOverhead
+        self.longestPayload = max(self.longestPayload, payload.count)
+    }
+}
+
+extension Submit {
+    /// The jobs of all `entries`, in order; what they have in common is named once.
+    init(session: SessionID, sequence: UInt64, merging entries: [SubmitEntry]) {
+        guard entries.count > 1 else {
+            self.init(
+                session: session, sequence: sequence, templates: entries[0].templates, jobs: entries[0].jobs)
+            return
+        }
+        var templates: [JobTemplate] = []
+        var places: [JobTemplate: UInt16] = [:]
+        var jobs: [Submit.Job] = []
+        jobs.reserveCapacity(entries.reduce(0) { $0 + $1.jobs.count })
+        for entry in entries {
+            let map = entry.templates.map { template in
+                if let place = places[template] { return place }
+                let place = UInt16(templates.count)
+                templates.append(template)
+                places[template] = place
+                return place
+            }
+            for var job in entry.jobs {
+                job.template = map[Int(job.template)]
+                jobs.append(job)
+            }
+        }
+        self.init(session: session, sequence: sequence, templates: templates, jobs: jobs)
+    }
+}

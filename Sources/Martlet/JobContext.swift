@@ -1,0 +1,63 @@
+package import MartletCore
+package import MartletRuntime
+
+/// What a handler knows of the attempt that it is.
+///
+/// The attempt is over, and its task cancelled, when ``deadline`` passes, when the coordinator takes the job away, or
+/// when the worker shuts down. Ask `Task.isCancelled` in long loops, or use calls that throw `CancellationError`.
+public struct JobContext: Sendable {
+    /// The same for every attempt of the job: fit as an idempotency key.
+    public let id: JobID
+    /// 1 for the first. Counts recorded failures, so an attempt that died with its node is not counted.
+    public let attempt: Int
+    /// When this attempt is cancelled and failed, on this process's clock; see ``timeRemaining``.
+    public let deadline: Instant
+    private let kind: JobKind
+
+    package init(id: JobID, attempt: Int, deadline: Instant, kind: JobKind) {
+        self.id = id
+        self.attempt = attempt
+        self.deadline = deadline
+        self.kind = kind
+    }
+
+    public var type: String { self.kind.type }
+
+    public var queue: String { self.kind.queue }
+
+    /// Time left until ``deadline``; not negative.
+    public var timeRemaining: Duration { max(.zero, self.deadline - self.kind.scope.loop.now) }
+
+    /// Writes lines that carry the job's id, type and attempt.
+    public var logger: JobLogger { JobLogger(context: self, handler: self.kind.scope.logHandler) }
+}
+
+/// What the jobs of one type and queue have in common on this node.
+package final class JobKind: Sendable {
+    package typealias Handler = @Sendable (Bytes, JobContext) async throws -> Void
+
+    package let type: String
+    package let queue: String
+    package let timeout: Duration
+    package let handler: Handler
+    package let scope: JobScope
+
+    package init(type: String, queue: String, timeout: Duration, scope: JobScope, handler: @escaping Handler) {
+        self.type = type
+        self.queue = queue
+        self.timeout = timeout
+        self.scope = scope
+        self.handler = handler
+    }
+}
+
+/// What all jobs of a worker share.
+package final class JobScope: Sendable {
+    package let loop: EventLoop
+    package let logHandler: LogHandler
+
+    package init(loop: EventLoop, logHandler: @escaping LogHandler) {
+        self.loop = loop
+        self.logHandler = logHandler
+    }
+}

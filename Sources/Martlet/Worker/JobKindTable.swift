@@ -1,0 +1,55 @@
+import MartletCore
+import MartletWire
+import Synchronization
+
+/// The handlers that a worker has, by job type, and the kinds made of them so far.
+final class JobKindTable: Sendable {
+    private struct Key: Hashable {
+        let type: String
+        let queue: String
+        let timeout: Duration
+    }
+
+    /// Over it, kinds are made anew: a bound on memory, not on what works.
+    private static let kindsMax = 4096
+
+    private let handlers: [String: JobKind.Handler]
+    private let scope: JobScope
+    private let kinds = Mutex<[Key: JobKind]>([:])
+
+    init(_ handlers: [String: JobKind.Handler], scope: JobScope) {
+        self.handlers = handlers
+        self.scope = scope
+    }
+
+    /// In order.
+    var types: [String] { self.handlers.keys.sorted() }
+
+    /// The jobs of a delivery, each with its handler.
+    func jobs(of delivery: Delivery) -> [WorkerCore.Job] {
+        let kinds = delivery.templates.map { self.kind(of: $0) }
+        return delivery.jobs.map { job in
+            WorkerCore.Job(
+                id: job.id, token: LeaseToken(epoch: delivery.epoch, sequence: job.leaseSequence),
+                attempt: job.attempt, payload: job.payload, kind: kinds[Int(job.template)])
+        }
+    }
+
+    private func kind(of template: Delivery.Template) -> JobKind {
+        let key = Key(type: template.type, queue: template.queue, timeout: template.timeout)
+        return self.kinds.withLock { kinds in
+            if let kind = kinds[key] { return kind }
+            let handler = self.handlers[template.type] ?? Self.noHandler
+            let kind = JobKind(
+                type: template.type, queue: template.queue, timeout: template.timeout, scope: self.scope,
+                handler: handler)
+            if kinds.count >= Self.kindsMax { kinds.removeAll() }
+            kinds[key] = kind
+            return kind
+        }
+    }
+
+    private static let noHandler: JobKind.Handler = { _, context in
+        throw JobFailureError(kind: "no handler", message: "this worker has no handler for \(context.type)")
+    }
+}

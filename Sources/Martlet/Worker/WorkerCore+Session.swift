@@ -1,0 +1,249 @@
+package import MartletCore
+package import MartletWire
+
+extension WorkerCore {
+    // MARK: Registration
+
+    /// Begins a registration: what was asked under the one before is void, and all that is held is named.
+    package mutating func beginRegistration(at now: Instant) -> Register {
+        precondition(!self.isOver, "a worker that has left does not come back")
+        self.generation += 1
+        if let outstanding = self.outstanding {
+            // No verdict came: these are results like the others again.
+            self.results = outstanding.items + self.results
+            self.resultsTextBytes = self.results.reduce(0) { $0 + $1.textBytes }
+            self.outstanding = nil
+        }
+        let inventory = self.inventory
+        self.phase = .registering(sentAt: now, inventory: inventory)
+        return Register(
+            name: self.profile.name, incarnation: self.profile.incarnation, slots: UInt32(self.profile.slots),
+            prefetchMax: UInt32(self.profile.prefetchMax), queues: self.profile.queues, types: self.profile.types,
+            holdsNameLock: self.profile.holdsNameLock, lastDelivery: self.lastDelivery, inventory: inventory)
+    }
+
+    private var inventory: [Register.Item] {
+        var items: [Register.Item] = []
+        for place in 0..<self.queue.count {
+            items.append(.init(id: self.queue[place].id, token: self.queue[place].token, phase: .unstarted))
+        }
+        for slot in self.slots where slot.holdsJob {
+            items.append(.init(id: slot.id, token: slot.token, phase: .running))
+        }
+        for item in self.results { items.append(.init(id: item.id, token: item.token, phase: .finished)) }
+        return items
+    }
+
+    /// The coordinator has said what becomes of the inventory. False if the answer does not fit the question.
+    package mutating func register(_ reply: Registered, into actions: inout [Action]) -> Bool {
+        guard case .registering(let sentAt, let inventory) = self.phase, reply.verdicts.count == inventory.count,
+            reply.leaseDuration > reply.heartbeatInterval, reply.heartbeatInterval > .zero
+        else { return false }
+        self.phase = .registered
+        self.key = reply.key
+        self.heartbeatInterval = reply.heartbeatInterval
+        self.leaseDuration = reply.leaseDuration
+        self.reportNumber = 0
+        self.lastOrder = 0
+        self.receivedTotal = 0
+        self.counts.registrations += 1
+        var verdicts: [LeaseToken: Registered.Verdict] = [:]
+        for (item, verdict) in zip(inventory, reply.verdicts) { verdicts[item.token] = verdict }
+        self.apply(into: &actions) { token in
+            // Nothing came into this node's hands since it was asked for.
+            if case .leased(let renewed) = verdicts[token] { renewed } else { nil }
+        }
+        self.renew(from: sentAt, into: &actions)
+        return true
+    }
+
+    /// Gives every job held its new lease, or drops it where there is none.
+    private mutating func apply(
+        into actions: inout [Action], _ lease: (LeaseToken) -> LeaseToken?
+    ) {
+        var dropped = 0
+        var kept = Deque<Job>()
+        while var job = self.queue.popFirst() {
+            if let token = lease(job.token) {
+                job.token = token
+                kept.append(job)
+            } else {
+                dropped += 1
+            }
+        }
+        self.queue = kept
+        for slot in self.slots.indices where self.slots[slot].holdsJob {
+            if let token = lease(self.slots[slot].token) {
+                self.slots[slot].token = token
+            } else {
+                self.abandon(slot, into: &actions)
+                dropped += 1
+            }
+        }
+        let before = self.results.count
+        self.results = self.results.compactMap { item in
+            lease(item.token).map { Report.Item(id: item.id, token: $0, result: item.result) }
+        }
+        self.resultsTextBytes = self.results.reduce(0) { $0 + $1.textBytes }
+        dropped += before - self.results.count
+        guard dropped > 0 else { return }
+        self.counts.ended += UInt64(dropped)
+        actions.append(.note(.ended(count: dropped)))
+    }
+
+    /// The coordinator does not know this registration any more.
+    package mutating func forgetRegistration(of generation: UInt64) {
+        guard generation == self.generation, self.phase == .registered else { return }
+        self.phase = .unregistered
+        self.generation += 1
+    }
+
+    // MARK: Fetch
+
+    /// The next request for jobs, or nil if none is to be sent now.
+    package func nextFetch(at now: Instant) -> Fetch? {
+        guard self.isRegistered, now < self.cancelAt else { return nil }
+        return Fetch(key: self.key, lastDelivery: self.lastDelivery, creditTotal: self.creditTotal)
+    }
+
+    /// Jobs have come.
+    ///
+    /// - Parameter generation: of the registration under which they were asked for.
+    package mutating func receive(
+        _ jobs: [Job], number: UInt64, generation: UInt64, into actions: inout [Action]
+    ) {
+        guard generation == self.generation, self.isRegistered, number > self.lastDelivery else { return }
+        self.lastDelivery = number
+        self.receivedTotal += UInt64(jobs.count)
+        if self.isDraining {
+            for job in jobs { self.record(Report.Item(returning: job), into: &actions) }
+            return
+        }
+        for job in jobs { self.queue.append(job) }
+        self.wakeSlots(into: &actions)
+        self.planTick(at: self.cancelAt, into: &actions)
+    }
+
+    mutating func wakeSlots(into actions: inout [Action]) {
+        var wanted = self.queue.count
+        while wanted > 0, let slot = self.idleSlots.popLast() {
+            guard self.slots[slot].isWaiting, self.slots[slot].state == .idle else { continue }
+            self.slots[slot].isWaiting = false
+            actions.append(.wakeSlot(slot))
+            wanted -= 1
+        }
+    }
+
+    // MARK: Report
+
+    /// The report to send: the one that has no answer yet, or a new one if there is something to say.
+    package mutating func nextReport(at now: Instant) -> (frame: Bytes, number: UInt64)? {
+        guard self.isRegistered else { return nil }
+        if let outstanding = self.outstanding { return (outstanding.frame, outstanding.number) }
+        let isLeaving = self.isDraining && self.queue.isEmpty && self.runningCount == 0
+        guard !self.results.isEmpty || now >= self.heartbeatDue || isLeaving else { return nil }
+        let items = self.takeResults()
+        let isLast = isLeaving && self.results.isEmpty
+        self.reportNumber += 1
+        let report = Report(
+            key: self.key, number: self.reportNumber, lastDelivery: self.lastDelivery,
+            creditTotal: self.creditTotal, isDraining: self.isDraining, isLast: isLast,
+            running: self.slots.compactMap { $0.holdsJob ? $0.id : nil }, items: items)
+        let frame = report.encoded()
+        self.outstanding = OutstandingReport(
+            number: report.number, items: items, isLast: isLast, frame: frame)
+        return (frame, report.number)
+    }
+
+    /// As many results as one report takes.
+    private mutating func takeResults() -> [Report.Item] {
+        if self.results.count <= Report.itemsMax, self.resultsTextBytes <= Self.reportBytesMax {
+            self.resultsTextBytes = 0
+            // Room for about as many again.
+            var taken: [Report.Item] = []
+            taken.reserveCapacity(self.results.count)
+            swap(&taken, &self.results)
+            return taken
+        }
+        var count = 0
+        var bytes = 0
+        while count < min(self.results.count, Report.itemsMax) {
+            let more = self.results[count].textBytes
+            if count > 0, bytes + more > Self.reportBytesMax { break }
+            bytes += more
+            count += 1
+        }
+        let taken = Array(self.results[..<count])
+        self.results.removeFirst(count)
+        self.resultsTextBytes -= bytes
+        return taken
+    }
+
+    /// When the next report is due if nothing happens.
+    package var reportDue: Instant { self.heartbeatDue }
+
+    /// A report was answered.
+    ///
+    /// - Parameters:
+    ///   - sentAt: when the request was sent that this answers.
+    ///   - generation: of the registration under which it was sent.
+    /// - Returns: false if the answer does not fit the question.
+    package mutating func reported(
+        _ reply: ReportReply, sentAt: Instant, generation: UInt64, into actions: inout [Action]
+    ) -> Bool {
+        guard generation == self.generation, self.isRegistered else { return true }
+        guard let outstanding = self.outstanding, outstanding.number == reply.number,
+            outstanding.items.count == reply.verdicts.count
+        else { return false }
+        self.outstanding = nil
+        for (item, verdict) in zip(outstanding.items, reply.verdicts) {
+            switch verdict {
+            case .accepted: self.counts.accepted += 1
+            case .refused, .unknown:
+                self.counts.refused += 1
+                actions.append(.note(.refused(item.id)))
+            }
+        }
+        if outstanding.isLast { self.end(into: &actions) } else { self.renew(from: sentAt, into: &actions) }
+        return true
+    }
+
+    /// The leases were renewed by an answer to a request of this time.
+    private mutating func renew(from sentAt: Instant, into actions: inout [Action]) {
+        self.renewedAt = max(self.renewedAt, sentAt)
+        self.heartbeatDue = sentAt + self.heartbeatInterval
+        if !self.queue.isEmpty { self.wakeSlots(into: &actions) }
+        if !self.holdsNothing || self.isDraining { self.planTick(at: self.cancelAt, into: &actions) }
+    }
+
+    // MARK: Control
+
+    package func nextControl() -> Control? {
+        guard self.isRegistered else { return nil }
+        return Control(key: self.key, lastOrder: self.lastOrder)
+    }
+
+    /// The coordinator wants something.
+    package mutating func obey(
+        _ order: Order, generation: UInt64, at now: Instant, into actions: inout [Action]
+    ) {
+        guard generation == self.generation, self.isRegistered, order.number > self.lastOrder else { return }
+        self.lastOrder = order.number
+        if !order.ended.isEmpty {
+            let ended = Set(order.ended)
+            self.apply(into: &actions) { ended.contains($0) ? nil : $0 }
+        }
+        if order.drain { self.drain(at: now, into: &actions) }
+    }
+}
+
+extension Report.Item {
+    init(returning job: WorkerCore.Job) {
+        self.init(id: job.id, token: job.token, result: .returned)
+    }
+
+    var textBytes: Int {
+        guard case .failed(let failure, _) = self.result else { return 0 }
+        return failure.kind.utf8.count + failure.message.utf8.count
+    }
+}

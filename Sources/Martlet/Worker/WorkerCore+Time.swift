@@ -1,0 +1,163 @@
+package import MartletCore
+import MartletWire
+
+extension WorkerCore {
+    /// Time passes: timeouts, leases, the end of a drain.
+    ///
+    /// - Returns: when to look again.
+    package mutating func tick(at now: Instant, into actions: inout [Action]) -> Instant {
+        guard !self.isOver else { return .distantFuture }
+        guard now >= self.plannedTick else { return self.plannedTick }
+        self.endTimedOut(at: now, into: &actions)
+        self.endUnrenewed(at: now, into: &actions)
+        self.pressDrain(at: now, into: &actions)
+        let needsRegistration = !self.isRegistered && self.isDraining && self.holdsNothing
+        // Nobody to take leave of: nothing is held, and no coordinator knows this session.
+        if needsRegistration { self.end(into: &actions) }
+        self.plannedTick = self.nextDeadline(after: now)
+        return self.plannedTick
+    }
+
+    /// Begins to leave: nothing more is started, what has not been started goes back.
+    package mutating func drain(at now: Instant, into actions: inout [Action]) {
+        guard !self.isDraining, !self.isOver else { return }
+        self.isDraining = true
+        self.drainDeadline = now + self.profile.drainTimeout
+        self.graceDeadline = self.drainDeadline + self.profile.cancelGrace
+        while let job = self.queue.popFirst() { self.record(Report.Item(returning: job), into: &actions) }
+        actions.append(.note(.drainStarted(running: self.runningCount)))
+        // The coordinator is to hear of it even if there is nothing to report.
+        self.heartbeatDue = now
+        self.plannedTick = now
+        actions.append(contentsOf: [.wakeReporter, .wakeTicker])
+    }
+
+    /// The worker is over.
+    mutating func end(into actions: inout [Action]) {
+        self.phase = .left
+        self.generation += 1
+        for slot in self.slots.indices {
+            if self.slots[slot].holdsJob { self.abandon(slot, into: &actions) }
+            actions.append(.wakeSlot(slot))
+            actions.append(.cancelSlot(slot))
+        }
+        actions.append(contentsOf: [.wakeTicker, .interruptSession])
+    }
+
+    /// Ends everything at once: the session failed for good.
+    package mutating func stop(into actions: inout [Action]) {
+        if !self.isOver { self.end(into: &actions) }
+    }
+
+    /// The slot's job is no longer this node's; its handler is told to stop.
+    mutating func abandon(_ slot: Int, into actions: inout [Action]) {
+        precondition(self.slots[slot].holdsJob, "a slot loses the job that it has")
+        self.slots[slot].state = .abandoned
+        self.runningCount -= 1
+        self.abandonedCount += 1
+        actions.append(.cancelSlot(slot))
+    }
+
+    mutating func planTick(at instant: Instant, into actions: inout [Action]) {
+        guard instant < self.plannedTick else { return }
+        self.plannedTick = instant
+        actions.append(.wakeTicker)
+    }
+
+    private mutating func endTimedOut(at now: Instant, into actions: inout [Action]) {
+        guard self.runningCount > 0 else { return }
+        for slot in self.slots.indices where self.slots[slot].holdsJob && self.slots[slot].deadline <= now {
+            let timeout = self.slots[slot].deadline - self.slots[slot].startedAt
+            let failure = JobFailure(kind: "timeout", message: "ran longer than its timeout of \(timeout)")
+            self.counts.timedOut += 1
+            actions.append(.note(.timedOut(self.slots[slot].id)))
+            self.record(self.slots[slot].item(.failed(failure, isRetryable: true)), into: &actions)
+            // The lease is not claimed any longer than the attempt may last, whatever the handler does.
+            self.abandon(slot, into: &actions)
+        }
+    }
+
+    private mutating func endUnrenewed(at now: Instant, into actions: inout [Action]) {
+        guard now >= self.cancelAt, !self.holdsNothing || self.isDraining else { return }
+        if now >= self.leasesEndAt { return self.loseLeases(into: &actions) }
+        let cancelled = self.cancelRunning(into: &actions)
+        if cancelled > 0 { actions.append(.note(.leasesEnding(count: cancelled))) }
+    }
+
+    private mutating func loseLeases(into actions: inout [Action]) {
+        let reported = self.outstanding?.items.count ?? 0
+        let count = self.queue.count + self.runningCount + self.results.count + reported
+        self.queue.removeAll()
+        for slot in self.slots.indices where self.slots[slot].holdsJob { self.abandon(slot, into: &actions) }
+        self.results = []
+        self.resultsTextBytes = 0
+        self.outstanding = nil
+        if count > 0 {
+            self.counts.leasesLost += UInt64(count)
+            actions.append(.note(.leasesLost(count: count)))
+        }
+        // What is asked or answered under this registration speaks of leases that have ended.
+        self.phase = .unregistered
+        self.generation += 1
+        actions.append(.interruptSession)
+    }
+
+    private mutating func pressDrain(at now: Instant, into actions: inout [Action]) {
+        guard self.isDraining, self.runningCount > 0, now >= self.drainDeadline else { return }
+        let cancelled = self.cancelRunning(into: &actions)
+        if cancelled > 0 { actions.append(.note(.drainTimedOut(running: cancelled))) }
+        guard now >= self.graceDeadline else { return }
+        for slot in self.slots.indices where self.slots[slot].holdsJob {
+            // It does not stop. The process is about to end, and the job may as well begin elsewhere.
+            self.record(self.slots[slot].item(.returned), into: &actions)
+            self.abandon(slot, into: &actions)
+        }
+        actions.append(.wakeReporter)
+    }
+
+    private mutating func cancelRunning(into actions: inout [Action]) -> Int {
+        var count = 0
+        for slot in self.slots.indices where self.slots[slot].state == .running {
+            self.slots[slot].state = .cancelled
+            actions.append(.cancelSlot(slot))
+            count += 1
+        }
+        return count
+    }
+
+    /// The earliest time at which something ends.
+    private func nextDeadline(after now: Instant) -> Instant {
+        var next = Instant.distantFuture
+        if self.runningCount > 0 {
+            for slot in self.slots where slot.holdsJob { next = min(next, slot.deadline) }
+            if self.isDraining { next = min(next, now < self.drainDeadline ? self.drainDeadline : self.graceDeadline) }
+        }
+        if !self.holdsNothing || self.isDraining {
+            next = min(next, now < self.cancelAt ? self.cancelAt : self.leasesEndAt)
+        }
+        return next
+    }
+
+    /// Traps if the worker contradicts itself. For tests and simulation: it looks at everything.
+    package func checkInvariants() {
+        // Not by the job: one that was given back may return before the verdict on the giving back.
+        var seen: Set<LeaseToken> = []
+        func hold(_ token: LeaseToken) { precondition(seen.insert(token).inserted, "a lease is held once") }
+        for place in 0..<self.queue.count { hold(self.queue[place].token) }
+        for slot in self.slots where slot.holdsJob { hold(slot.token) }
+        for item in self.results { hold(item.token) }
+        for item in self.outstanding?.items ?? [] { hold(item.token) }
+        precondition(self.runningCount == self.slots.count { $0.holdsJob }, "running handlers are counted")
+        precondition(
+            self.abandonedCount == self.slots.count { $0.state == .abandoned }, "abandoned handlers are counted")
+        precondition(
+            self.resultsTextBytes == self.results.reduce(0) { $0 + $1.textBytes }, "the texts of results are counted")
+        precondition(self.creditTotal >= self.receivedTotal, "credit never falls below what was received")
+        precondition(!self.isDraining || self.queue.isEmpty, "a draining worker keeps nothing unstarted")
+        precondition(!self.isOver || self.runningCount == 0, "a worker that has left runs nothing of the cluster's")
+        let waiting = self.slots.count { $0.isWaiting && $0.state == .idle }
+        precondition(
+            self.queue.isEmpty || waiting == 0 || self.plannedTick != .distantFuture,
+            "jobs wait beside idle slots only while their leases are in doubt")
+    }
+}
