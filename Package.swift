@@ -89,7 +89,10 @@ let package = Package(
                 "Martlet", "MartletWire", "MartletTransport", "MartletObservability", "MartletRuntime", "MartletCore",
             ]
         ),
-        tests("MartletSimulationTests", ["MartletSimulation", "MartletCore"]),
+        tests(
+            "MartletSimulationTests",
+            ["MartletSimulation", "MartletStore", "MartletTransport", "MartletRuntime", "MartletCore"]
+        ),
         tests(
             "MartletCLITests",
             [
