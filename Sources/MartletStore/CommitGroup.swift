@@ -27,17 +27,25 @@ package enum Change: Sendable {
     case openSession(SessionID)
     /// New jobs. -> `.submitted`
     case submit(Submission)
-    /// Accepted completions: removes the jobs, or keeps them as `succeeded` where `isRetained`. -> `.applied`
+    /// Accepted completions of pending jobs: removes them, or keeps them as `succeeded` where `isRetained`.
+    /// -> `.applied`
     case succeed([SucceededJob])
     /// Jobs that go on in another state. -> `.applied`
     case update([JobUpdate])
     /// Removes dead jobs at somebody's wish. -> `.applied`
     case deleteDead([JobID])
+    /// Registers a node, in place of an older one of that name. -> `.done`
     case saveNode(NodeRecord)
     case forgetNode(name: String)
-    /// Forgets sessions unused since then, and retained terminal jobs finished before then. -> `.done`
+    /// Forgets sessions last used before then, those unused for longest first, at most ``expiredSessionsMax``.
+    /// -> `.done`
     case expireSessions(unusedSince: WallTime)
+    /// Removes at most `limit` jobs that are in this terminal state since before then, the oldest first. Dead ones
+    /// count as deleted. -> `.done`
     case purgeFinished(state: JobState, before: WallTime, limit: Int)
+
+    /// How many sessions one change forgets: a bound on how long others wait for it.
+    package static let expiredSessionsMax = 1000
 }
 
 /// One submit: all of its jobs or none.
@@ -49,6 +57,9 @@ package struct Submission: Sendable {
 
     /// `submitsInFlightMax`: how many sequences of a session are kept for recognising a repeat.
     package static let windowMax = 256
+    /// A submit counts as a use of its session if the last one is at least this long ago, so that most submits
+    /// need not write it down: a session may be forgotten this much early.
+    package static let useGranularity: Duration = .seconds(60)
 
     package init(session: SessionID, sequence: UInt64, jobs: [NewJob]) {
         self.session = session
@@ -74,6 +85,7 @@ package struct NewJob: Sendable {
 
 package struct SucceededJob: Hashable, Sendable {
     package let id: JobID
+    /// The job's own lane; with another, the job counts as missing.
     package let lane: LaneID
     package let isRetained: Bool
 
@@ -94,11 +106,12 @@ package struct JobUpdate: Hashable, Sendable {
     }
 
     package let id: JobID
+    /// The job's own lane; with another, the job counts as missing.
     package let lane: LaneID
     package let expected: Expected
-    /// `.ready`, `.scheduled`, `.dead` or `.cancelled`.
+    /// `.ready`, `.scheduled`, `.dead`, `.cancelled` or `.expired`.
     package let state: JobState
-    /// With `.scheduled`.
+    /// With `.scheduled`, and only then.
     package let due: WallTime?
     package let history: JobHistory
     /// Nil keeps the last one.
@@ -108,6 +121,7 @@ package struct JobUpdate: Hashable, Sendable {
         id: JobID, lane: LaneID, expected: Expected = .pending, state: JobState, due: WallTime? = nil,
         history: JobHistory, failure: JobFailure? = nil
     ) {
+        precondition((state == .scheduled) == (due != nil), "a scheduled job is due some time, no other is")
         self.id = id
         self.lane = lane
         self.expected = expected

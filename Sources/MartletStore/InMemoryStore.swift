@@ -47,28 +47,28 @@ package final class InMemoryStore: JobStore {
     }
 
     package func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
-        self.disk.contents.readyJobs(after: after, limit: limit)
+        self.disk.state.withLock { $0.readyJobs(after: after, limit: limit) }
     }
 
     package func scheduledJobs(
         after: ScheduledJob?, dueBy due: WallTime, limit: Int
     ) async throws(StoreError) -> [ScheduledJob] {
-        self.disk.contents.scheduledJobs(after: after, dueBy: due, limit: limit)
+        self.disk.state.withLock { $0.scheduledJobs(after: after, dueBy: due, limit: limit) }
     }
 
     package func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
-        self.disk.contents.load(ids, bytesMax: bytesMax)
+        self.disk.state.withLock { $0.load(ids, bytesMax: bytesMax) }
     }
 
     package func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord] {
-        self.disk.contents.jobs(matching: filter, after: after, limit: limit)
+        self.disk.state.withLock { $0.jobs(matching: filter, after: after, limit: limit) }
     }
 
     package func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
-        self.disk.contents.job(id)
+        self.disk.state.withLock { $0.job(id) }
     }
 
-    package func laneTotals() async throws(StoreError) -> [LaneTotals] { self.disk.contents.laneTotals }
+    package func laneTotals() async throws(StoreError) -> [LaneTotals] { self.disk.state.withLock { $0.laneTotals } }
 
     package func close() async {
         self.disk.releaseLock()

@@ -2,7 +2,7 @@ package import MartletCore
 
 /// Keeps the jobs of one shard. One process owns it at a time; one suite checks every implementation.
 ///
-/// Calls are made one at a time but for the queries (`jobs`, `job`, `queueCounts`), which may overlap a commit and
+/// Calls are made one at a time but for the queries (`jobs`, `job`, `laneTotals`), which may overlap a commit and
 /// see a state at most one commit old.
 package protocol JobStore: Sendable {
     /// Takes the exclusive lock, recovers what the last owner left, makes it durable, and begins a new epoch.
@@ -149,7 +149,7 @@ package struct LaneTotals: Hashable, Sendable {
     package var dead: UInt64 = 0
     package var submittedTotal: UInt64 = 0
     package var succeededTotal: UInt64 = 0
-    /// Failed attempts that were followed by a retry.
+    /// Failed attempts that were followed by a retry: updates to ready or scheduled that add to the failures.
     package var retriedTotal: UInt64 = 0
     package var cancelledTotal: UInt64 = 0
     package var expiredTotal: UInt64 = 0

@@ -23,6 +23,8 @@ package struct StoreState: Sendable {
     }
 
     struct Session: Sendable {
+        /// Grows in the order in which sessions were opened.
+        let number: UInt64
         var usedAt: WallTime
         /// By sequence modulo the window.
         var ring: [Int: Accepted] = [:]
@@ -37,6 +39,7 @@ package struct StoreState: Sendable {
     private(set) var rows: [JobID: Row] = [:]
     private(set) var nodes: [String: NodeRecord] = [:]
     private(set) var sessions: [SessionID: Session] = [:]
+    private var nextSession: UInt64 = 1
 
     package init(shard: UInt16 = 0) {
         self.shard = shard
@@ -62,38 +65,50 @@ package struct StoreState: Sendable {
 
     private mutating func apply(_ change: Change, at now: WallTime) -> ChangeOutcome {
         switch change {
-        case .openSession(let id):
-            self.sessions[id, default: Session(usedAt: now)].usedAt = now
-            return .done
+        case .openSession(let id): self.open(id, at: now)
         case .submit(let submission): return .submitted(self.submit(submission, at: now))
         case .succeed(let jobs): return .applied(missing: jobs.filter { !self.succeed($0, at: now) }.map(\.id))
         case .update(let updates): return .applied(missing: updates.filter { !self.update($0, at: now) }.map(\.id))
         case .deleteDead(let ids): return .applied(missing: ids.filter { !self.deleteDead($0) })
         case .saveNode(let record): self.nodes[record.id.name] = record
         case .forgetNode(let name): self.nodes[name] = nil
-        case .expireSessions(let time): self.sessions = self.sessions.filter { $0.value.usedAt >= time }
+        case .expireSessions(let time): self.expireSessions(unusedSince: time)
         case .purgeFinished(let state, let time, let limit): self.purge(state, before: time, limit: limit)
         }
         return .done
     }
 
-    private mutating func submit(_ submission: Submission, at now: WallTime) -> SubmitOutcome {
-        guard var session = self.sessions[submission.session] else { return .sessionExpired }
-        let place = Int(submission.sequence % UInt64(Submission.windowMax))
-        if let known = session.ring[place], known.sequence >= submission.sequence {
-            return known.sequence == submission.sequence
-                ? .repeated(first: known.first, count: known.count) : .sessionExpired
+    private mutating func open(_ id: SessionID, at now: WallTime) {
+        if self.sessions[id] == nil {
+            self.sessions[id] = Session(number: self.nextSession, usedAt: now)
+            self.nextSession += 1
         }
-        if session.highest >= UInt64(Submission.windowMax) + submission.sequence { return .sessionExpired }
+        self.sessions[id]!.usedAt = now
+    }
+
+    private mutating func expireSessions(unusedSince time: WallTime) {
+        let old = self.sessions.filter { $0.value.usedAt < time }
+            .sorted { ($0.value.usedAt, $0.value.number) < ($1.value.usedAt, $1.value.number) }
+        for (id, _) in old.prefix(Change.expiredSessionsMax) { self.sessions[id] = nil }
+    }
+
+    private mutating func submit(_ submission: Submission, at now: WallTime) -> SubmitOutcome {
+        guard let session = self.sessions[submission.session] else { return .sessionExpired }
+        let window = UInt64(Submission.windowMax)
+        if session.highest >= window, submission.sequence <= session.highest - window { return .sessionExpired }
+        let place = Int(submission.sequence % window)
+        if let known = session.ring[place], known.sequence == submission.sequence {
+            return .repeated(first: known.first, count: known.count)
+        }
         let first = JobID(shard: self.shard, sequence: self.nextSequence)
         self.nextSequence += UInt64(submission.jobs.count)
         for (offset, job) in submission.jobs.enumerated() {
             self.insert(job, as: first.advanced(by: offset), at: now)
         }
-        session.ring[place] = Accepted(sequence: submission.sequence, first: first, count: submission.jobs.count)
-        session.highest = max(session.highest, submission.sequence)
-        session.usedAt = now
-        self.sessions[submission.session] = session
+        let accepted = Accepted(sequence: submission.sequence, first: first, count: submission.jobs.count)
+        self.sessions[submission.session]!.ring[place] = accepted
+        self.sessions[submission.session]!.highest = max(session.highest, submission.sequence)
+        if now - session.usedAt >= Submission.useGranularity { self.sessions[submission.session]!.usedAt = now }
         return .accepted(first: first, count: submission.jobs.count)
     }
 
@@ -107,7 +122,7 @@ package struct StoreState: Sendable {
     }
 
     private mutating func succeed(_ job: SucceededJob, at now: WallTime) -> Bool {
-        guard var row = self.rows[job.id], row.isPending else { return false }
+        guard var row = self.rows[job.id], row.isPending, row.lane == job.lane else { return false }
         self.count(row, by: -1)
         self.totals[Int(row.lane.rawValue)].succeededTotal += 1
         if job.isRetained {
@@ -122,12 +137,19 @@ package struct StoreState: Sendable {
     }
 
     private mutating func update(_ update: JobUpdate, at now: WallTime) -> Bool {
-        guard var row = self.rows[update.id] else { return false }
+        guard var row = self.rows[update.id], row.lane == update.lane else { return false }
         guard update.expected == .dead ? row.state == .dead : row.isPending else { return false }
         let lane = Int(row.lane.rawValue)
         self.count(row, by: -1)
-        if update.expected == .pending, update.state == .scheduled { self.totals[lane].retriedTotal += 1 }
-        if update.state == .cancelled { self.totals[lane].cancelledTotal += 1 }
+        if !update.state.isTerminal, update.history.failures > row.history.failures {
+            self.totals[lane].retriedTotal += 1
+        }
+        switch update.state {
+        case .ready, .scheduled, .dead: break
+        case .cancelled: self.totals[lane].cancelledTotal += 1
+        case .expired: self.totals[lane].expiredTotal += 1
+        case .running, .succeeded: preconditionFailure("an update makes no job \(update.state)")
+        }
         row.state = update.state
         row.due = update.due
         row.history = update.history
@@ -147,8 +169,16 @@ package struct StoreState: Sendable {
     }
 
     private mutating func purge(_ state: JobState, before time: WallTime, limit: Int) {
-        let old = self.rows.filter { $0.value.state == state && ($0.value.finishedAt ?? time) < time }.keys.sorted()
-        for id in old.prefix(limit) { self.rows[id] = nil }
+        guard state.isTerminal else { return }
+        let old = self.rows.filter { $0.value.state == state && $0.value.finishedAt! < time }
+            .sorted { ($0.value.finishedAt!, $0.key) < ($1.value.finishedAt!, $1.key) }
+        for (id, row) in old.prefix(limit) {
+            self.rows[id] = nil
+            if state == .dead {
+                self.count(row, by: -1)
+                self.totals[Int(row.lane.rawValue)].deletedTotal += 1
+            }
+        }
     }
 
     private mutating func count(_ row: Row, by delta: Int) {
@@ -163,15 +193,32 @@ package struct StoreState: Sendable {
 
     /// Checks that the counts are those of the rows, and that every submitted job is somewhere.
     package func checkInvariants() {
-        for (index, total) in self.totals.enumerated() {
-            let rows = self.rows.values.filter { Int($0.lane.rawValue) == index }
-            precondition(total.ready == rows.count { $0.state == .ready }, "ready jobs are counted")
-            precondition(total.scheduled == rows.count { $0.state == .scheduled }, "scheduled jobs are counted")
-            precondition(total.dead == rows.count { $0.state == .dead }, "dead jobs are counted")
-            let sum =
-                total.ready + total.scheduled + total.dead + total.succeededTotal + total.cancelledTotal
-                + total.expiredTotal + total.deletedTotal
-            precondition(total.submittedTotal == sum, "every submitted job is somewhere")
+        var counted = self.lanes.map { LaneTotals(lane: $0) }
+        for (id, row) in self.rows {
+            precondition(id.sequence < self.nextSequence, "an id is given once")
+            precondition((row.state == .scheduled) == (row.due != nil), "what is scheduled is due some time")
+            precondition(row.state.isTerminal == (row.finishedAt != nil), "what is over has ended some time")
+            switch row.state {
+            case .ready: counted[Int(row.lane.rawValue)].ready += 1
+            case .scheduled: counted[Int(row.lane.rawValue)].scheduled += 1
+            case .dead: counted[Int(row.lane.rawValue)].dead += 1
+            case .running: preconditionFailure("running is never stored")
+            case .succeeded, .cancelled, .expired: break
+            }
         }
+        for (total, counted) in zip(self.totals, counted) {
+            precondition(total.ready == counted.ready, "ready jobs are counted")
+            precondition(total.scheduled == counted.scheduled, "scheduled jobs are counted")
+            precondition(total.dead == counted.dead, "dead jobs are counted")
+            precondition(total.isBalanced, "every submitted job is somewhere")
+        }
+    }
+}
+
+extension LaneTotals {
+    /// Whether every submitted job is somewhere.
+    package var isBalanced: Bool {
+        self.submittedTotal == self.ready + self.scheduled + self.dead + self.succeededTotal + self.cancelledTotal
+            + self.expiredTotal + self.deletedTotal
     }
 }
