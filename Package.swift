@@ -57,6 +57,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "reference-loop",
+            dependencies: ["CNNG", "CSQLite"],
+            path: "benchmarks/reference",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "store-benchmark",
             dependencies: ["MartletStoreSQLite", "MartletStore", "MartletRuntime", "MartletCore"],
             path: "benchmarks/store",

@@ -5,7 +5,7 @@ import Testing
 
 /// Whatever arrives, decoding ends with a message or a ``WireError``, and allocates in proportion to the frame.
 @Suite struct FuzzTests {
-    static let roundsPerSample = 4000
+    static let roundsPerSample = 2000
 
     /// Decodes as the coordinator does, and as the sample's own kind, and checks the largest allocation.
     ///
