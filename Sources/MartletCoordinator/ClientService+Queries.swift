@@ -130,7 +130,9 @@ extension ClientService {
                         }
                     })
             }
-        let outcomes = try await self.commitLog.commit([change], kind: action == .delete ? .essential : .intake).get()
+        let kind: CommitLog.Kind = action == .delete ? .essential : .intake
+        guard let result = await self.commitLog.commit([change], kind: kind) else { throw CancellationError() }
+        let outcomes = try result.get()
         guard case .applied(let missing) = outcomes.first else { return [] }
         if action == .retry {
             let gone = Set(missing)

@@ -23,6 +23,8 @@ package actor ClientService {
     private var queries = 0
 
     package static let queriesMax = 64
+    /// What a job takes in memory beside its frame while its submit waits for the store.
+    private static let jobOverhead = 192
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
 
@@ -90,7 +92,7 @@ package actor ClientService {
     // MARK: Submits
 
     private func take(_ submit: Submit, _ request: any IncomingRequest) async {
-        let bytes = request.frame.count
+        let bytes = request.frame.count + submit.jobs.count * Self.jobOverhead
         guard await self.commitLog.pendingBytes + bytes <= self.settings.pendingBytesMax else {
             return request.refuse(.overloaded, "too many submits wait for the store; retry after a delay")
         }
@@ -202,6 +204,8 @@ package actor ClientService {
             case .changeDead(let change): request.answer(try await self.change(change))
             default: request.refuse(.internal, "not a question")
             }
+        } catch is CancellationError {
+            // The coordinator is on its way out: nobody is answered.
         } catch {
             request.answer(Self.refusal(error as? StoreError ?? StoreError(.failed, "\(error)")))
         }

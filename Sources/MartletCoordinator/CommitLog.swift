@@ -14,7 +14,8 @@ package actor CommitLog {
         case essential
     }
 
-    /// What is done with the outcomes, once durable; or with the error, if nothing was applied.
+    /// What is done with the outcomes, once durable; or with the error, if nothing was applied. Not called at all if
+    /// nobody knows, or when the log stops: then nobody may be answered.
     package typealias Completion = @Sendable (Result<[ChangeOutcome], StoreError>) async -> Void
 
     private struct Entry: Sendable {
@@ -22,6 +23,8 @@ package actor CommitLog {
         let kind: Kind
         let jobs: Int
         let bytes: Int
+        /// Somebody is suspended until it is over, one way or the other.
+        let isAwaited: Bool
         let then: Completion
     }
 
@@ -35,6 +38,8 @@ package actor CommitLog {
     package static let groupBytesMax = 8 << 20
     /// Committed groups whose results have not been carried on.
     private static let appliedMax = 2
+    /// Between attempts to commit what must not be lost; doubled each time.
+    private static let retryPauses: ClosedRange<Duration> = .milliseconds(20) ... .seconds(1)
 
     private let loop: EventLoop
     private let store: any JobStore
@@ -44,7 +49,12 @@ package actor CommitLog {
     private let epoch: Epoch
     private var pending = Deque<Entry>()
     private var savedLanes: Int
+    /// The group that is being committed.
+    private var committing: [Entry] = []
     private var applied = Deque<Applied>()
+    private var isOver = false
+    /// Whether the last group could not be committed, so that a lasting fault is logged once.
+    private var isFailing = false
     private let gathered = Signal()
     private let committed = Signal()
     private let carriedOn = Signal()
@@ -70,28 +80,56 @@ package actor CommitLog {
 
     /// Adds changes to the next group. Returns at once.
     package func append(_ changes: [Change], kind: Kind, jobs: Int, bytes: Int = 0, then: @escaping Completion) {
-        self.pendingBytes += bytes
-        self.pending.append(Entry(changes: changes, kind: kind, jobs: jobs, bytes: bytes, then: then))
-        if self.pending.count == 1 { self.gathered.notify() }
+        guard !self.isOver else { return }
+        self.gather(Entry(changes: changes, kind: kind, jobs: jobs, bytes: bytes, isAwaited: false, then: then))
     }
 
     /// Adds changes to the next group and waits for their outcomes.
-    package func commit(_ changes: [Change], kind: Kind) async -> Result<[ChangeOutcome], StoreError> {
-        await withUnsafeContinuation { continuation in
-            self.append(changes, kind: kind, jobs: changes.count) { continuation.resume(returning: $0) }
+    ///
+    /// - Returns: nil if nobody will ever know, because the log stopped: answer nobody.
+    package func commit(_ changes: [Change], kind: Kind) async -> Result<[ChangeOutcome], StoreError>? {
+        guard !self.isOver else { return nil }
+        let result = await withUnsafeContinuation { continuation in
+            self.gather(
+                Entry(changes: changes, kind: kind, jobs: changes.count, bytes: 0, isAwaited: true) {
+                    continuation.resume(returning: $0)
+                })
         }
+        if case .failure(let error) = result, error.code == .outcomeUnknown { return nil }
+        return result
+    }
+
+    private func gather(_ entry: Entry) {
+        self.pendingBytes += entry.bytes
+        self.pending.append(entry)
+        if self.pending.count == 1 { self.gathered.notify() }
     }
 
     /// Commits until cancelled.
     ///
     /// - Throws: the store's error after which nobody may be answered: the process must exit and recover.
     package func run() async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await self.commitGroups() }
-            group.addTask { try await self.carryOn() }
-            try await group.next()
-            group.cancelAll()
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await self.commitGroups() }
+                group.addTask { try await self.carryOn() }
+                try await group.next()
+                group.cancelAll()
+            }
+        } catch {
+            await self.stop()
+            throw error
         }
+    }
+
+    /// Lets go of those who are suspended; all others are simply never answered.
+    private func stop() async {
+        self.isOver = true
+        var left = self.committing
+        while let applied = self.applied.popFirst() { left += applied.entries }
+        while let entry = self.pending.popFirst() { left.append(entry) }
+        let unknown = StoreError(.outcomeUnknown, "the commit log has stopped")
+        for entry in left where entry.isAwaited { await entry.then(.failure(unknown)) }
     }
 
     private func commitGroups() async throws {
@@ -105,7 +143,25 @@ package actor CommitLog {
                 await self.carriedOn.wait()
                 try Task.checkCancellation()
             }
-            try await self.commit(self.takeGroup(), mayUseReserve: false)
+            self.committing = self.takeGroup()
+            try await self.commitGathered()
+        }
+    }
+
+    /// Commits the group, what must not be lost again and again until it is durable.
+    private func commitGathered() async throws {
+        var pause = Self.retryPauses.lowerBound
+        var mayUseReserve = false
+        while !self.committing.isEmpty {
+            do {
+                return try await self.commit(mayUseReserve: mayUseReserve)
+            } catch let error as StoreError where error.code == .diskFull || error.code == .rolledBack {
+                await self.retreat(from: error)
+            }
+            guard !self.committing.isEmpty else { return }
+            mayUseReserve = true
+            try await self.loop.sleep(for: pause)
+            pause = min(pause * 2, Self.retryPauses.upperBound)
         }
     }
 
@@ -124,37 +180,46 @@ package actor CommitLog {
         return group
     }
 
-    private func commit(_ entries: [Entry], mayUseReserve: Bool) async throws {
+    private func commit(mayUseReserve: Bool) async throws {
         let known = self.lanes.keys
         let newLanes = known[self.savedLanes...].enumerated().map { offset, key in
             (id: LaneID(rawValue: UInt32(self.savedLanes + offset)), key: key)
         }
         let group = CommitGroup(
-            epoch: self.epoch, now: self.loop.wallTime, newLanes: newLanes, changes: entries.flatMap(\.changes),
-            mayUseReserve: mayUseReserve)
-        do {
-            let outcomes = try await self.store.commit(group)
-            self.savedLanes = known.count
-            self.groupCount += 1
-            self.applied.append(Applied(entries: entries, outcomes: outcomes))
-            self.committed.notify()
-        } catch {
-            guard error.code == .diskFull || error.code == .rolledBack else { throw error }
-            try await self.retreat(entries, from: error)
+            epoch: self.epoch, now: self.loop.wallTime, newLanes: newLanes,
+            changes: self.committing.flatMap(\.changes), mayUseReserve: mayUseReserve)
+        let outcomes = try await self.store.commit(group)
+        self.savedLanes = known.count
+        self.groupCount += 1
+        self.applied.append(Applied(entries: self.committing, outcomes: outcomes))
+        self.committing = []
+        self.committed.notify()
+        if self.isFailing {
+            self.isFailing = false
+            self.log(.notice, "the store commits again")
         }
     }
 
-    /// Nothing was applied: submitters hear why, and what must not be lost is tried again alone.
-    private func retreat(_ entries: [Entry], from error: StoreError) async throws {
-        self.log(.error, "commit group rolled back", [.cause: error.message, .count: entries.count])
-        for entry in entries where entry.kind == .intake {
+    /// Nothing was applied: submitters hear why, those who came since too. What must not be lost stays.
+    private func retreat(from error: StoreError) async {
+        if !self.isFailing {
+            self.isFailing = true
+            self.log(.error, "commit group rolled back", [.cause: error.message, .count: self.committing.count])
+        }
+        var refused = self.committing.filter { $0.kind == .intake }
+        self.committing.removeAll { $0.kind == .intake }
+        // Behind a group that is tried again, submitters would wait for as long as the disk is full.
+        if !self.committing.isEmpty {
+            var essential = Deque<Entry>()
+            while let entry = self.pending.popFirst() {
+                if entry.kind == .intake { refused.append(entry) } else { essential.append(entry) }
+            }
+            self.pending = essential
+        }
+        for entry in refused {
             self.pendingBytes -= entry.bytes
             await entry.then(.failure(error))
         }
-        let essential = entries.filter { $0.kind == .essential }
-        guard !essential.isEmpty else { return }
-        try await self.loop.sleep(for: .milliseconds(20))
-        try await self.commit(essential, mayUseReserve: true)
     }
 
     private func carryOn() async throws {

@@ -20,7 +20,7 @@ package actor Dispatcher {
     private var isTurning = false
     private var turnAgain = false
 
-    /// Bytes of payloads read back in one go, beside the cache.
+    /// Bytes of payloads read back in one go.
     private static let loadBytesMax = 4 << 20
     /// Jobs that become due in one step, so that a great many delay nobody.
     private static let dueMax = 1000
@@ -93,17 +93,18 @@ package actor Dispatcher {
 
     package func giveBack(_ jobs: [QueuedJob]) {
         self.core.giveBack(jobs, at: self.loop.now)
+        self.turnAgain = true
     }
 
     // MARK: Nodes
 
-    package func nodeJoined(_ key: NodeKey, queue: NodeQueue, service: NodeService) {
+    package func nodeJoined(_ key: NodeKey, queue: NodeQueue, service: NodeService, slots: Int) {
         self.nodes[key] = queue
-        self.core.nodeJoined(key, service: service, at: self.loop.now)
+        self.core.nodeJoined(key, service: service, slots: slots, at: self.loop.now)
     }
 
-    package func nodeClaimed(_ key: NodeKey, count: Int) {
-        self.core.nodeClaimed(key, count: count)
+    package func nodeClaimed(_ key: NodeKey, count: Int, suspect: JobID?) {
+        self.core.nodeClaimed(key, count: count, suspect: suspect)
     }
 
     package func nodeChanged(_ key: NodeKey, creditTotal: UInt64, settledTotal: UInt64, isPaused: Bool) {
@@ -119,9 +120,8 @@ package actor Dispatcher {
 
     package var isRecovering: Bool { self.core.isRecovering }
 
-    package func claim(_ id: JobID) { self.core.claim(id) }
-
-    package func isClaimed(_ id: JobID) -> Bool { self.core.isClaimed(id) }
+    /// False if the job is not one that was recovered and waits.
+    package func claim(_ id: JobID, lane: LaneID) -> Bool { self.core.claim(id, lane: lane) }
 
     package func finishRecovery() async {
         self.core.finishRecovery(at: self.loop.now)
@@ -153,8 +153,7 @@ package actor Dispatcher {
             if let queue = self.nodes[key] {
                 await queue.assign(jobs)
             } else {
-                self.core.giveBack(jobs, at: self.loop.now)
-                self.turnAgain = true
+                self.giveBack(jobs)
             }
         case .load(let lane, let ids):
             self.loads.append((lane, ids))
@@ -187,10 +186,10 @@ package actor Dispatcher {
 
     private func load(_ ids: [JobID], lane: LaneID) async throws {
         do {
-            let found = try await self.store.load(ids, bytesMax: Self.loadBytesMax)
+            let found = try await self.store.load(ids, bytesMax: self.loadBytes)
             var looked = ids[...]
             if !found.isComplete, let last = found.jobs.last?.id { looked = ids.prefix { $0 <= last } }
-            let jobs = found.jobs.map { self.queued($0) }
+            let jobs = found.jobs.map { self.queued($0, counted: true) }
             self.core.bodiesLoaded(jobs, outOf: looked, lane: lane, at: self.loop.now)
         } catch {
             self.log(.error, "payloads could not be read", [.cause: error.message, .count: ids.count])
@@ -200,9 +199,17 @@ package actor Dispatcher {
         await self.turn()
     }
 
-    package func queued(_ job: StoredJob) -> QueuedJob {
+    /// Payloads read back count in the same budget; when it is used up, each lane still gets its share of a
+    /// quarter, and one job at least, so that none stands still.
+    private var loadBytes: Int {
+        let left = self.budget.bytesMax - self.budget.bytes
+        return min(Self.loadBytesMax, max(left, self.budget.bytesMax / 4 / max(1, self.lanes.count), 1))
+    }
+
+    package func queued(_ job: StoredJob, counted: Bool = false) -> QueuedJob {
         let traits = self.lanes.traits(lane: job.lane, options: job.options)
-        return QueuedJob(id: job.id, body: JobBody(traits: traits, payload: job.payload, history: job.history))
+        let payload = counted ? self.budget.counting(job.payload) : job.payload
+        return QueuedJob(id: job.id, body: JobBody(traits: traits, payload: payload, history: job.history))
     }
 
     // MARK: Time

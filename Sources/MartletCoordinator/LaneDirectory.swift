@@ -23,6 +23,8 @@ package final class LaneDirectory: Sendable {
         self.state = Mutex(State(table: LaneTable(lanesMax: settings.lanesMax, recovered: recovered)))
     }
 
+    package var count: Int { self.state.withLock { $0.table.keys.count } }
+
     package var keys: [LaneKey] { self.state.withLock { $0.table.keys } }
 
     package func id(of key: LaneKey) -> LaneID? { self.state.withLock { $0.table.id(of: key) } }

@@ -58,8 +58,11 @@ package actor NodeQueue {
     package func control(_ control: Control, request: any IncomingRequest) async {
         guard !self.core.hasEnded else { return request.refuse(.unknownNode, "this registration has ended") }
         var actions: [NodeQueueCore.Action] = []
-        self.core.control(self.park(request), at: self.context.loop.now, into: &actions)
+        let wasPaused = self.core.isPaused
+        self.core.control(
+            self.park(request), lastOrder: control.lastOrder, at: self.context.loop.now, into: &actions)
         await self.perform(actions)
+        if wasPaused != self.core.isPaused { await self.tellDispatcher() }
     }
 
     package func report(_ report: Report, request: any IncomingRequest) async {
@@ -221,18 +224,19 @@ package actor NodeQueue {
 
     // MARK: Beginning and end
 
-    /// Leases jobs that the node proved to hold from an earlier epoch.
-    package func claim(_ jobs: [QueuedJob]) async -> [LeaseToken] {
-        let tokens = self.context.sequences.withValue { self.core.claim(jobs, sequences: &$0) }
-        await self.context.dispatcher.nodeClaimed(self.key, count: jobs.count)
+    /// Leases jobs that the node proved, by a token each, to hold from an earlier epoch.
+    package func claim(_ jobs: [QueuedJob], proofs: [LeaseToken]) async -> [LeaseToken] {
+        let tokens = self.context.sequences.withValue { self.core.claim(jobs, proofs: proofs, sequences: &$0) }
+        await self.context.dispatcher.nodeClaimed(self.key, count: jobs.count, suspect: self.core.suspect)
         await self.tellDispatcher()
         return tokens
     }
 
-    /// Takes over from the same process's registration before.
+    /// Takes over from the same process's registration before; the dispatcher must know this one already.
     package func adopt(_ earlier: NodeQueueCore) async {
         let free = self.core.adopt(earlier, inventory: Set(self.registration.inventory.map(\.token)))
-        await self.context.dispatcher.nodeClaimed(self.key, count: Int(self.core.claimedTotal))
+        await self.context.dispatcher.nodeClaimed(
+            self.key, count: Int(self.core.claimedTotal), suspect: self.core.suspect)
         await self.tellDispatcher()
         await self.context.dispatcher.giveBack(free)
     }
@@ -246,14 +250,16 @@ package actor NodeQueue {
         return core
     }
 
-    package func holds(_ item: Register.Item) -> Bool { self.core.holds(item.token, for: item.id) }
+    /// The lease under which the node holds this item of its inventory, if it does.
+    package func lease(of item: Register.Item) -> LeaseToken? { self.core.lease(of: item.id, named: item.token) }
 
-    /// Another node proved a later lease on this job.
-    package func revoke(_ id: JobID) async {
+    /// Another node proved a later lease on this job. Returns whether this one had it still.
+    package func revoke(_ id: JobID) async -> Bool {
         var actions: [NodeQueueCore.Action] = []
-        self.core.revoke(id, into: &actions)
+        guard self.core.revoke(id, into: &actions) else { return false }
         await self.perform(actions)
         await self.tellDispatcher()
+        return true
     }
 
     package func die() async {
@@ -274,7 +280,7 @@ package actor NodeQueue {
         await self.perform(actions)
     }
 
-    package func excuse(_ duration: Duration) { self.core.excuse(duration) }
+    package func excuse(_ duration: Duration) { self.core.excuse(duration, at: self.context.loop.now) }
 
     package func tick() async {
         let wasPaused = self.core.isPaused

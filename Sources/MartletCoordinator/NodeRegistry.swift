@@ -31,6 +31,8 @@ package actor NodeRegistry {
     /// Claims of this recovery: the token under which each job was claimed, and by whom.
     private var claims: [JobID: (token: LeaseToken, key: NodeKey)] = [:]
     private var lastKey: UInt64 = 0
+    /// What the store has of each registered node.
+    private var saved: [String: NodeRecord] = [:]
     private var authenticator: PeerAuthenticator?
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
@@ -53,6 +55,7 @@ package actor NodeRegistry {
         }
         for record in opening.nodes {
             self.awaited[record.id.name] = Awaited(record: record, until: loop.now + record.leaseDuration)
+            self.saved[record.id.name] = record
         }
     }
 
@@ -106,11 +109,13 @@ package actor NodeRegistry {
         defer { self.registering.remove(message.name) }
         let id = NodeID(name: message.name, incarnation: message.incarnation)
         let record = NodeRecord(id: id, leaseDuration: self.settings.times.leaseDuration)
-        guard await self.save(record) else {
-            return request.refuse(.storeUnavailable, "the registration was not stored")
-        }
+        // Not saved: the coordinator is on its way out, and nobody may be answered.
+        guard await self.save(record) else { return }
         let earlier = await self.replaceEarlier(message)
         let queue = self.makeQueue(message)
+        await self.dispatcher.nodeJoined(
+            queue.key, queue: queue, service: NodeService(queues: message.queues, types: message.types),
+            slots: Int(message.slots))
         if let earlier { await queue.adopt(earlier) }
         let verdicts = await self.judge(message, queue: queue)
         await self.settleAwaited(message.name)
@@ -176,54 +181,59 @@ package actor NodeRegistry {
         return queue
     }
 
-    /// Makes the registration durable, so that a later epoch knows whose leases may still run.
+    /// Makes the registration durable, so that a later epoch knows whose leases may still run. A full disk does not
+    /// keep a node from coming back: its results are what frees space.
     private func save(_ record: NodeRecord) async -> Bool {
-        if case .success = await self.commitLog.commit([.saveNode(record)], kind: .intake) { true } else { false }
+        guard self.saved[record.id.name] != record else { return true }
+        guard case .success = await self.commitLog.commit([.saveNode(record)], kind: .essential) else { return false }
+        self.saved[record.id.name] = record
+        return true
     }
 
     // MARK: Inventory
 
     private func judge(_ message: Register, queue: NodeQueue) async -> [Registered.Verdict] {
-        let key = queue.key
-        await self.dispatcher.nodeJoined(
-            key, queue: queue, service: NodeService(queues: message.queues, types: message.types))
         var verdicts = [Registered.Verdict](repeating: .ended, count: message.inventory.count)
-        var claimable: [Int] = []
+        var claimable: [Register.Item] = []
         for (place, item) in message.inventory.enumerated() {
-            if await queue.holds(item) {
-                verdicts[place] = .leased(item.token)
+            if let token = await queue.lease(of: item) {
+                verdicts[place] = .leased(token)
             } else if item.token.epoch < self.epoch {
-                claimable.append(place)
+                claimable.append(item)
             }
         }
         let awaits = self.awaited[message.name]?.record.id.incarnation == message.incarnation
         guard awaits, !claimable.isEmpty, await self.dispatcher.isRecovering else { return verdicts }
-        let jobs = await self.claimedJobs(claimable.map { message.inventory[$0] }, by: queue)
-        let tokens = await queue.claim(jobs)
-        let granted = Dictionary(uniqueKeysWithValues: zip(jobs.map(\.id), tokens))
-        for place in claimable {
-            if let token = granted[message.inventory[place].id] { verdicts[place] = .leased(token) }
+        await self.claim(claimable, by: queue)
+        for (place, item) in message.inventory.enumerated() where verdicts[place] == .ended {
+            if let token = await queue.lease(of: item) { verdicts[place] = .leased(token) }
         }
         return verdicts
     }
 
-    /// The jobs among `items` that this node may go on with: still pending, and nobody has a later lease.
-    private func claimedJobs(_ items: [Register.Item], by queue: NodeQueue) async -> [QueuedJob] {
-        let sorted = items.sorted { $0.id < $1.id }
+    /// Leases those jobs to the node that it may go on with: still waiting, and nobody has a later lease.
+    private func claim(_ items: [Register.Item], by queue: NodeQueue) async {
         var tokens: [JobID: LeaseToken] = [:]
-        for item in sorted { tokens[item.id] = max(tokens[item.id] ?? item.token, item.token) }
+        for item in items { tokens[item.id] = max(tokens[item.id] ?? item.token, item.token) }
         var jobs: [QueuedJob] = []
-        for stored in await self.load(sorted.map(\.id)) {
-            guard stored.due.map({ $0 <= self.openedAt }) ?? true, let token = tokens[stored.id] else { continue }
-            if let other = self.claims[stored.id] {
-                guard other.token < token else { continue }
-                await self.queues[other.key]?.revoke(stored.id)
-            }
+        var proofs: [LeaseToken] = []
+        for stored in await self.load(tokens.keys.sorted()) {
+            guard let token = tokens[stored.id], await self.mayClaim(stored, under: token) else { continue }
             self.claims[stored.id] = (token, queue.key)
-            await self.dispatcher.claim(stored.id)
             jobs.append(await self.dispatcher.queued(stored))
+            proofs.append(token)
         }
-        return jobs
+        _ = await queue.claim(jobs, proofs: proofs)
+    }
+
+    private func mayClaim(_ stored: StoredJob, under token: LeaseToken) async -> Bool {
+        if let due = stored.due, due > self.openedAt { return false }
+        guard let other = self.claims[stored.id] else {
+            return await self.dispatcher.claim(stored.id, lane: stored.lane)
+        }
+        // An earlier lease gives way, unless the job has moved on under it.
+        guard other.token < token else { return false }
+        return await self.queues[other.key]?.revoke(stored.id) ?? false
     }
 
     private func load(_ ids: [JobID]) async -> [StoredJob] {
@@ -290,6 +300,7 @@ package actor NodeRegistry {
     }
 
     private func forget(_ name: String) async {
+        self.saved[name] = nil
         await self.commitLog.append([.forgetNode(name: name)], kind: .essential, jobs: 0) { _ in }
     }
 

@@ -48,8 +48,10 @@ public struct WallTime: Hashable, Comparable, Sendable {
         return Self(microseconds: overflow ? (duration < .zero ? .min : .max) : sum)
     }
 
+    /// The time from `earlier` to `later`, clamped to 64 bits of microseconds.
     public static func - (later: Self, earlier: Self) -> Duration {
-        .microseconds(later.microseconds.subtractingReportingOverflow(earlier.microseconds).partialValue)
+        let (difference, overflow) = later.microseconds.subtractingReportingOverflow(earlier.microseconds)
+        return .microseconds(overflow ? (later < earlier ? .min : .max) : difference)
     }
 }
 

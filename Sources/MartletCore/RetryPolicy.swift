@@ -10,7 +10,7 @@ public struct RetryPolicy: Hashable, Sendable {
     /// The share of a wait that may be taken off at random, 0 to 1.
     public let jitter: Double
 
-    /// One, two, four ... minutes, at most six hours, 15 attempts: about two days.
+    /// One, two, four ... minutes, at most six hours, 15 attempts: about a day and a half in all.
     public static let standard = RetryPolicy()
     /// The first failure is final.
     public static let never = RetryPolicy(maxAttempts: 1)

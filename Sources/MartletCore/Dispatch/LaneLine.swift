@@ -1,25 +1,14 @@
-/// The jobs of one lane, in order: what came back from a node first, then by id.
+/// The jobs of one lane: what came back from a node first, oldest first, then in order of arrival.
 ///
-/// Runs of ids take a few bytes however long they are; only jobs that the byte budget allows carry their body.
+/// Runs of ids take a few bytes however long they are, other ids eight; only jobs that the byte budget allows carry
+/// their body. Bodies are read back in id order, so jobs without one may overtake each other within ``loadMax``.
 package struct LaneLine: Sendable {
     /// What ``take(max:into:)`` found.
     package enum Head: Equatable, Sendable {
         case empty
         case took
-        /// These jobs come next, in order; give their bodies with ``load(_:outOf:)``.
+        /// These jobs come next, ascending; give their bodies with ``load(_:outOf:)``, or call ``loadFailed()``.
         case needsBodies([JobID])
-    }
-
-    /// A run of jobs, all with a body or all without.
-    private struct Segment: Sendable {
-        /// First id of a run without gaps; unused if `ids` is there.
-        var first: JobID
-        var head: Int
-        var count: Int
-        var ids: ContiguousArray<JobID>?
-        var bodies: ContiguousArray<JobBody>?
-
-        func id(_ offset: Int) -> JobID { self.ids?[offset] ?? self.first.advanced(by: offset) }
     }
 
     private struct Returned: Comparable, Sendable {
@@ -28,58 +17,51 @@ package struct LaneLine: Sendable {
         static func == (a: Self, b: Self) -> Bool { a.job.id == b.job.id }
     }
 
-    private var segments = Deque<Segment>()
+    private var segments = Deque<LaneSegment>()
     private var returned = BinaryHeap<Returned>()
+    /// Ids whose bodies are being read; they come before all segments.
+    private var asked: [JobID] = []
     package private(set) var count = 0
 
     /// How many ids are asked for at once when bodies must be read back.
-    package static let loadMax = 256
-    private static let segmentMax = 1024
+    package static let loadMax = 512
 
     package init() {}
 
     package var isEmpty: Bool { self.count == 0 }
+    package var isLoading: Bool { !self.asked.isEmpty }
+    /// Whether the next job can be taken without reading its body.
+    package var isNextLoaded: Bool {
+        if !self.returned.isEmpty { return true }
+        return self.asked.isEmpty && !self.segments.isEmpty && self.segments[0].hasBodies
+    }
 
     /// The job that comes next.
     package var first: JobID? {
         if let returned = self.returned.first { return returned.job.id }
-        return self.segments.first.map { $0.id($0.head) }
+        if let asked = self.asked.first { return asked }
+        return self.segments.isEmpty ? nil : self.segments[0].firstID
     }
 
     /// Adds new jobs with ids from `first` on, with their bodies.
     package mutating func append(first: JobID, bodies: ContiguousArray<JobBody>) {
         guard !bodies.isEmpty else { return }
-        self.segments.append(Segment(first: first, head: 0, count: bodies.count, ids: nil, bodies: bodies))
         self.count += bodies.count
+        if !self.segments.isEmpty, self.segments[self.segments.count - 1].extend(with: bodies, first: first) { return }
+        self.segments.append(LaneSegment(first: first, count: bodies.count, bodies: bodies))
+    }
+
+    /// Adds new jobs with ids from `first` on, whose bodies are in the store only.
+    package mutating func append(first: JobID, count: Int) {
+        guard count > 0 else { return }
+        self.count += count
+        if !self.segments.isEmpty, self.segments[self.segments.count - 1].extend(with: first, count: count) { return }
+        self.segments.append(LaneSegment(first: first, count: count))
     }
 
     /// Adds a job whose body is in the store only.
     package mutating func append(_ id: JobID) {
-        self.count += 1
-        if !self.segments.isEmpty {
-            let last = self.segments.count - 1
-            if self.extendLast(last, with: id) { return }
-        }
-        self.segments.append(Segment(first: id, head: 0, count: 1, ids: nil, bodies: nil))
-    }
-
-    private mutating func extendLast(_ last: Int, with id: JobID) -> Bool {
-        let segment = self.segments[last]
-        // Ascending within a segment, because that is how bodies are read.
-        guard segment.bodies == nil, segment.id(segment.count - 1) < id else { return false }
-        if segment.ids == nil, id == segment.first.advanced(by: segment.count) {
-            self.segments[last].count += 1
-            return true
-        }
-        // A short run is cheaper as a list of ids than as a segment of its own.
-        if segment.ids == nil, segment.count > 4 { return false }
-        guard segment.count < Self.segmentMax else { return false }
-        if segment.ids == nil {
-            self.segments[last].ids = ContiguousArray((0..<segment.count).map { segment.first.advanced(by: $0) })
-        }
-        self.segments[last].ids!.append(id)
-        self.segments[last].count += 1
-        return true
+        self.append(first: id, count: 1)
     }
 
     /// Puts jobs that a node gave back, or lost, before all others, the oldest first.
@@ -89,98 +71,99 @@ package struct LaneLine: Sendable {
     }
 
     /// Takes up to `max` jobs off the front.
+    ///
+    /// - Precondition: `max` is positive and no bodies are being read.
     package mutating func take(max: Int, into jobs: inout [QueuedJob]) -> Head {
+        precondition(max > 0 && self.asked.isEmpty, "one step at a time")
         var left = max
         while left > 0, let returned = self.returned.popFirst() {
             jobs.append(returned.job)
-            self.count -= 1
             left -= 1
         }
-        while left > 0, let segment = self.segments.first {
-            guard segment.bodies != nil else { return left < max ? .took : .needsBodies(self.nextIDs(segment)) }
-            left -= self.takeFromFirst(min(left, segment.count - segment.head), into: &jobs)
+        while left > 0, !self.segments.isEmpty, self.segments[0].hasBodies {
+            left -= self.segments[0].take(max: left, into: &jobs)
+            if self.segments[0].isEmpty { _ = self.segments.popFirst() }
         }
-        return left < max ? .took : .empty
+        self.count -= max - left
+        if left < max { return .took }
+        return self.isEmpty ? .empty : .needsBodies(self.ask())
     }
 
-    private mutating func takeFromFirst(_ taken: Int, into jobs: inout [QueuedJob]) -> Int {
-        let head = self.segments[0].head
-        let segment = self.segments[0]
-        for offset in head..<head + taken {
-            jobs.append(QueuedJob(id: segment.id(offset), body: segment.bodies![offset]))
+    /// Sets the next jobs apart until their bodies are here.
+    private mutating func ask() -> [JobID] {
+        while self.asked.count < Self.loadMax, !self.segments.isEmpty, !self.segments[0].hasBodies {
+            self.segments[0].takeIDs(max: Self.loadMax - self.asked.count, into: &self.asked)
+            if self.segments[0].isEmpty { _ = self.segments.popFirst() }
         }
-        self.count -= taken
-        if head + taken == segment.count {
-            _ = self.segments.popFirst()
-        } else {
-            self.segments[0].head += taken
-        }
-        return taken
+        self.asked.sort()
+        return self.asked
     }
 
-    private func nextIDs(_ segment: Segment) -> [JobID] {
-        (segment.head..<min(segment.count, segment.head + Self.loadMax)).map { segment.id($0) }
-    }
-
-    /// Gives the first jobs of the line their bodies.
+    /// Gives the jobs that were asked for their bodies.
     ///
     /// - Parameters:
-    ///   - jobs: what the store found, ascending.
+    ///   - jobs: what the store found, ascending, but for those that the caller has other plans for.
     ///   - ids: the ids that were looked at, a prefix of what ``take(max:into:)`` asked for. Those without a job
-    ///     are gone and leave the line.
-    /// - Returns: jobs whose lane in the store is not this one, or whose history sets them apart, are for the
-    ///   caller to filter before; the number of jobs that were gone.
+    ///     leave the line.
+    /// - Returns: how many left the line.
     @discardableResult
     package mutating func load(_ jobs: [QueuedJob], outOf ids: ArraySlice<JobID>) -> Int {
-        guard let segment = self.segments.first, segment.bodies == nil, !ids.isEmpty else { return 0 }
-        precondition(segment.id(segment.head) == ids.first, "bodies are for the front of the line")
-        if segment.head + ids.count == segment.count {
-            _ = self.segments.popFirst()
-        } else {
-            self.segments[0].head += ids.count
-        }
+        precondition(self.asked.starts(with: ids), "bodies are for those asked for")
+        self.asked.removeFirst(ids.count)
+        self.loadFailed()
         if !jobs.isEmpty {
-            let bodies = ContiguousArray(jobs.map(\.body))
             let list = ContiguousArray(jobs.map(\.id))
-            self.segments.prepend(Segment(first: list[0], head: 0, count: jobs.count, ids: list, bodies: bodies))
+            self.segments.prepend(LaneSegment(ids: list, bodies: ContiguousArray(jobs.map(\.body))))
         }
         self.count -= ids.count - jobs.count
         return ids.count - jobs.count
     }
 
-    /// Puts the jobs of `earlier` before those of this line, but for `excluded`.
+    /// The bodies could not be read; the next ``take(max:into:)`` asks again.
+    package mutating func loadFailed() {
+        if !self.asked.isEmpty { self.segments.prepend(LaneSegment(ids: ContiguousArray(self.asked))) }
+        self.asked = []
+    }
+
+    /// Puts the jobs of `earlier`, which has no bodies, before those of this line, but for `excluded`.
     package mutating func prepend(_ earlier: LaneLine, excluding excluded: Set<JobID>) {
+        precondition(earlier.returned.isEmpty && earlier.asked.isEmpty, "what waits for recovery has not moved")
         var merged = LaneLine()
+        let gone = excluded.sorted()
         for index in 0..<earlier.segments.count {
             let segment = earlier.segments[index]
-            for offset in segment.head..<segment.count where !excluded.contains(segment.id(offset)) {
-                merged.append(segment.id(offset))
+            if !segment.mayHoldAny(of: gone) {
+                merged.count += segment.count
+                merged.segments.append(segment)
+            } else {
+                for id in segment.ids where !excluded.contains(id) { merged.append(id) }
             }
         }
         for index in 0..<self.segments.count { merged.segments.append(self.segments[index]) }
         merged.returned = self.returned
+        merged.asked = self.asked
         merged.count += self.count
         self = merged
     }
 
-    /// Every id in the line. For invariants and tests.
+    /// Whether the job is in the line, other than given back. Takes a step for each run of ids.
+    package func contains(_ id: JobID) -> Bool {
+        for index in 0..<self.segments.count where self.segments[index].contains(id) { return true }
+        return self.asked.contains(id)
+    }
+
+    /// Every id in the line, in order. For invariants and tests.
     package func allIDs() -> [JobID] {
-        var ids = self.returned.unordered.map(\.job.id).sorted()
-        for index in 0..<self.segments.count {
-            let segment = self.segments[index]
-            ids += (segment.head..<segment.count).map { segment.id($0) }
-        }
+        var ids = self.returned.unordered.map(\.job.id).sorted() + self.asked
+        for index in 0..<self.segments.count { ids += self.segments[index].ids }
         return ids
     }
 
     package func checkInvariants() {
-        var counted = self.returned.count
+        var counted = self.returned.count + self.asked.count
         for index in 0..<self.segments.count {
-            let segment = self.segments[index]
-            precondition(segment.head < segment.count, "no empty segment stays")
-            precondition(segment.ids == nil || segment.ids!.count == segment.count, "a listed segment lists all")
-            precondition(segment.bodies == nil || segment.bodies!.count == segment.count, "all bodies or none")
-            counted += segment.count - segment.head
+            self.segments[index].checkInvariants()
+            counted += self.segments[index].count
         }
         precondition(counted == self.count, "the count is the sum of the segments")
     }

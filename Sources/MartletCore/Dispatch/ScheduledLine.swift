@@ -8,6 +8,8 @@ package struct ScheduledLine: Sendable {
     /// How far ahead jobs are kept in memory.
     package static let horizon: Duration = .seconds(30)
     package static let pageMax = 10_000
+    /// Jobs kept in memory; more of them, due at about the same time, wait on disk for their turn.
+    package static let jobsMax = 100_000
 
     private var heap = BinaryHeap<ScheduledJob>()
     private var ids: Set<JobID> = []
@@ -33,12 +35,22 @@ package struct ScheduledLine: Sendable {
             self.added.append(job)
         } else if self.isInMemory(job) {
             self.insert(job)
+            if self.heap.count > 2 * Self.jobsMax { self.shed() }
         }
+    }
+
+    /// Leaves the later half on disk.
+    private mutating func shed() {
+        let kept = self.heap.unordered.sorted().prefix(Self.jobsMax)
+        self.heap = BinaryHeap()
+        self.ids = []
+        self.loadedThrough = kept.last
+        for job in kept { self.insert(job) }
     }
 
     /// Asks for the next stretch when the horizon has moved on.
     package mutating func advance(to now: WallTime, into actions: inout [Action]) {
-        guard self.loading == nil else { return }
+        guard self.loading == nil, self.heap.count <= Self.jobsMax else { return }
         if let through = self.loadedThrough, through.due >= now + Self.horizon { return }
         let target = now + Self.horizon + Self.horizon
         self.loading = target

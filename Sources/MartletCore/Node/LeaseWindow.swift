@@ -6,90 +6,124 @@ package struct LeaseWindow: Sendable {
         var count: Int
     }
 
-    /// Ascending in `first`; none is empty.
+    /// Ascending in `first`. Those that are empty have let go of their memory.
     private var batches: ContiguousArray<Batch> = []
-    /// Emptied batches at the front, not yet removed.
-    private var head = 0
+    private var emptyCount = 0
+    /// Places for jobs in all batches, ended leases included.
+    package private(set) var placeCount = 0
+    private var nextSequence: UInt64 = 0
     package private(set) var count = 0
+
+    package var batchCount: Int { self.batches.count }
 
     package init() {}
 
     /// Leases `jobs` under the sequences from `first` on, which must be higher than all before.
     package mutating func add(_ jobs: [QueuedJob], first: UInt64) {
         guard !jobs.isEmpty else { return }
-        precondition(self.batches.last.map { $0.first + UInt64($0.jobs.count) <= first } ?? true, "sequences grow")
-        self.batches.append(Batch(first: first, jobs: ContiguousArray(jobs.map { $0 }), count: jobs.count))
+        precondition(first >= self.nextSequence, "sequences grow")
+        self.nextSequence = first + UInt64(jobs.count)
+        self.batches.append(Batch(first: first, jobs: ContiguousArray(jobs.lazy.map { $0 }), count: jobs.count))
+        self.placeCount += jobs.count
         self.count += jobs.count
     }
 
     /// The job under lease `sequence`, if that lease has not ended.
     package func job(at sequence: UInt64) -> QueuedJob? {
-        self.batch(holding: sequence).flatMap { self.batches[$0].jobs[Int(sequence - self.batches[$0].first)] }
+        guard let index = self.batch(holding: sequence) else { return nil }
+        return self.batches[index].jobs[Int(sequence - self.batches[index].first)]
     }
 
-    /// Ends a lease.
-    package mutating func remove(_ sequence: UInt64) -> QueuedJob? {
+    /// Ends a lease; if `id` is given, only if it is on that job.
+    package mutating func remove(_ sequence: UInt64, of id: JobID? = nil) -> QueuedJob? {
         guard let index = self.batch(holding: sequence) else { return nil }
         let offset = Int(sequence - self.batches[index].first)
-        guard let job = self.batches[index].jobs[offset].take() else { return nil }
+        guard let job = self.batches[index].jobs[offset], id == nil || id == job.id else { return nil }
+        self.batches[index].jobs[offset] = nil
         self.batches[index].count -= 1
         self.count -= 1
-        if self.batches[index].count == 0 { self.dropEmptyFront() }
+        if self.batches[index].count == 0 {
+            self.placeCount -= self.batches[index].jobs.count
+            self.batches[index].jobs = []
+            self.emptyCount += 1
+        }
+        self.sweepIfWorthIt()
         return job
     }
 
-    private mutating func dropEmptyFront() {
-        while self.head < self.batches.count, self.batches[self.head].count == 0 {
-            self.batches[self.head].jobs = []
-            self.head += 1
+    /// Keeps memory in proportion to the leases, however long some of them last.
+    private mutating func sweepIfWorthIt() {
+        if self.count == 0 {
+            self.batches.removeAll(keepingCapacity: self.batches.count <= 64)
+            self.emptyCount = 0
+        } else if self.emptyCount > 32 + self.batches.count / 2 || self.placeCount > 4096 + 4 * self.count {
+            self.sweep()
         }
-        guard self.head > 32, self.head * 2 > self.batches.count else {
-            if self.head == self.batches.count {
-                self.batches.removeAll(keepingCapacity: true)
-                self.head = 0
-            }
-            return
-        }
-        self.batches.removeFirst(self.head)
-        self.head = 0
     }
 
+    private mutating func sweep() {
+        var kept: ContiguousArray<Batch> = []
+        for batch in self.batches where batch.count > 0 {
+            if batch.count * 2 >= batch.jobs.count {
+                kept.append(batch)
+                continue
+            }
+            self.placeCount -= batch.jobs.count - batch.count
+            for (offset, job) in batch.jobs.enumerated() where job != nil {
+                kept.append(Batch(first: batch.first + UInt64(offset), jobs: [job], count: 1))
+            }
+        }
+        self.batches = kept
+        self.emptyCount = 0
+    }
+
+    /// Index of the last batch that begins at or before `sequence`, if it reaches that far.
     private func batch(holding sequence: UInt64) -> Int? {
-        var low = self.head
+        let index = self.index(after: sequence) - 1
+        guard index >= 0 else { return nil }
+        return sequence - self.batches[index].first < UInt64(self.batches[index].jobs.count) ? index : nil
+    }
+
+    private func index(after sequence: UInt64) -> Int {
+        var low = 0
         var high = self.batches.count
         while low < high {
             let middle = (low + high) / 2
             if self.batches[middle].first <= sequence { low = middle + 1 } else { high = middle }
         }
-        guard low > self.head else { return nil }
-        let found = self.batches[low - 1]
-        return sequence < found.first + UInt64(found.jobs.count) ? low - 1 : nil
+        return low
     }
 
     /// Every lease in the order granted.
     package var all: [(sequence: UInt64, job: QueuedJob)] {
-        var all: [(sequence: UInt64, job: QueuedJob)] = []
-        for batch in self.batches[self.head...] {
-            for (offset, job) in batch.jobs.enumerated() {
-                if let job { all.append((batch.first + UInt64(offset), job)) }
-            }
-        }
-        return all
+        self.leases(in: 0..<UInt64.max)
     }
 
-    /// The leases of the run that begins at `first`.
-    package func run(from first: UInt64) -> [(sequence: UInt64, job: QueuedJob)] {
-        guard let index = self.batch(holding: first) else { return [] }
-        let batch = self.batches[index]
-        return batch.jobs.enumerated().compactMap { offset, job in job.map { (batch.first + UInt64(offset), $0) } }
+    /// The leases with these sequences, in the order granted.
+    package func leases(in sequences: Range<UInt64>) -> [(sequence: UInt64, job: QueuedJob)] {
+        var found: [(sequence: UInt64, job: QueuedJob)] = []
+        var index = max(0, self.index(after: sequences.lowerBound) - 1)
+        while index < self.batches.count, self.batches[index].first < sequences.upperBound {
+            let first = self.batches[index].first
+            for (offset, job) in self.batches[index].jobs.enumerated() {
+                if let job, sequences.contains(first + UInt64(offset)) { found.append((first + UInt64(offset), job)) }
+            }
+            index += 1
+        }
+        return found
     }
 
     package func checkInvariants() {
         var counted = 0
-        for batch in self.batches[self.head...] {
+        var places = 0
+        for (index, batch) in self.batches.enumerated() {
             precondition(batch.count == batch.jobs.count { $0 != nil }, "a batch counts its leases")
+            precondition(batch.count > 0 || batch.jobs.isEmpty, "an empty batch holds no memory")
+            precondition(index == 0 || self.batches[index - 1].first < batch.first, "batches ascend")
             counted += batch.count
+            places += batch.jobs.count
         }
-        precondition(counted == self.count, "the window counts its leases")
+        precondition(counted == self.count && places == self.placeCount, "the window counts its leases")
+        precondition(self.emptyCount == self.batches.count { $0.count == 0 }, "the window counts empty batches")
     }
 }

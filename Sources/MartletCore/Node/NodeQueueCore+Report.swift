@@ -30,10 +30,9 @@ extension NodeQueueCore {
         _ id: JobID, under token: LeaseToken, result: Result, random: () -> Double, into settlement: inout Settlement
     ) {
         guard token.epoch == self.epoch else { return settlement.verdicts.append(.unknown) }
-        guard let leased = self.window.job(at: token.sequence), leased.id == id else {
+        guard let leased = self.window.remove(token.sequence, of: id) else {
             return settlement.verdicts.append(.refused)
         }
-        _ = self.window.remove(token.sequence)
         self.settledTotal += 1
         settlement.verdicts.append(.accepted)
         switch result {
@@ -48,39 +47,60 @@ extension NodeQueueCore {
         }
     }
 
-    /// Takes up the leases that a node proved to hold from an earlier epoch; its jobs, ascending in token order.
+    /// Takes up leases that a node proved to hold from an earlier epoch.
     ///
+    /// - Parameter proofs: the tokens that the node named, one a job.
     /// - Returns: the new tokens, one a job.
-    package mutating func claim(_ jobs: [QueuedJob], sequences: inout LeaseSequence) -> [LeaseToken] {
+    package mutating func claim(
+        _ jobs: [QueuedJob], proofs: [LeaseToken], sequences: inout LeaseSequence
+    ) -> [LeaseToken] {
+        precondition(jobs.count == proofs.count, "each claim has its proof")
         guard !jobs.isEmpty else { return [] }
         let first = sequences.take(jobs.count)
         self.window.add(jobs, first: first)
         self.claimedTotal += UInt64(jobs.count)
+        for (offset, proof) in proofs.enumerated() { self.claims[proof] = first + UInt64(offset) }
         return jobs.indices.map { LeaseToken(epoch: self.epoch, sequence: first + UInt64($0)) }
     }
 
     /// Takes over the leases of this node's registration before, as far as the node still holds them.
     ///
-    /// - Parameter inventory: the tokens that the node named.
+    /// - Parameter inventory: the tokens that the node named; those of an earlier epoch stand for the claims made
+    ///   with them, whose answer the node may have missed.
     /// - Returns: jobs that it was sent but does not hold: free again.
     package mutating func adopt(_ earlier: NodeQueueCore, inventory: Set<LeaseToken>) -> [QueuedJob] {
+        self.claims = earlier.claims
+        let held = Set(inventory.compactMap { self.sequence(named: $0) })
         var free = earlier.unsentJobs
         for (sequence, job) in earlier.window.all {
-            if inventory.contains(LeaseToken(epoch: self.epoch, sequence: sequence)) {
+            if held.contains(sequence) {
                 self.window.add([job], first: sequence)
                 self.claimedTotal += 1
             } else {
                 free.append(job)
             }
         }
-        self.runningSince = earlier.runningSince
+        self.running = earlier.running
+        self.isDraining = earlier.isDraining
+        self.isDrainWanted = earlier.isDrainWanted || earlier.lastOrder.drain
         self.succeededTotal = earlier.succeededTotal
         self.failedTotal = earlier.failedTotal
         return free
     }
 
-    package func holds(_ token: LeaseToken, for id: JobID) -> Bool {
-        token.epoch == self.epoch && self.window.job(at: token.sequence)?.id == id
+    private func sequence(named token: LeaseToken) -> UInt64? {
+        token.epoch == self.epoch ? token.sequence : self.claims[token]
+    }
+
+    /// The token under which the node holds a job of which it named `token`; nil if it does not hold it.
+    package func lease(of id: JobID, named token: LeaseToken) -> LeaseToken? {
+        guard let sequence = self.sequence(named: token), self.window.job(at: sequence)?.id == id else { return nil }
+        return LeaseToken(epoch: self.epoch, sequence: sequence)
+    }
+
+    /// The job among those held that must run alone, if there is one.
+    package var suspect: JobID? {
+        self.window.all.first { $0.job.body.history.nodeDeaths >= DispatchCore.deathsMax }?.job.id
     }
 
     package func checkInvariants() {

@@ -24,6 +24,14 @@ package struct NodeQueueCore: Sendable {
         case died
     }
 
+    /// A handler seen running under a lease.
+    struct RunningHandler: Sendable {
+        let id: JobID
+        let sequence: UInt64
+        let since: Instant
+        let timeout: Duration
+    }
+
     package let key: NodeKey
     package let id: NodeID
     package let slots: Int
@@ -32,18 +40,21 @@ package struct NodeQueueCore: Sendable {
 
     var unsent = Deque<QueuedJob>()
     var window = LeaseWindow()
-    /// Of the last delivery sent, with the first sequence it leased.
-    var lastDelivery: (number: UInt64, first: UInt64)
+    /// Of the last delivery sent, with the sequences it leased.
+    var lastDelivery: (number: UInt64, sequences: Range<UInt64>)
     /// Whether the node is known to have received it.
     var isDelivered = true
     var parkedFetch: ExchangeID?
     var parkedControl: ExchangeID?
-    var lastOrder: UInt64 = 0
+    /// Of the last order sent, with what it said, until the node is known to have received it.
+    var lastOrder: (number: UInt64, drain: Bool, ended: [LeaseToken]) = (0, false, [])
     /// Ended leases that the node has not been told of.
     var endedToTell: [LeaseToken] = []
     var isDrainWanted = false
-    /// When each running handler was first seen running, in the node's order.
-    var runningSince: [(id: JobID, since: Instant)] = []
+    /// Handlers that the node says are running.
+    var running: [RunningHandler] = []
+    /// Sequences under which leases of an earlier epoch go on.
+    var claims: [LeaseToken: UInt64] = [:]
 
     package private(set) var lastHeard: Instant
     package private(set) var hasEnded = false
@@ -68,7 +79,8 @@ package struct NodeQueueCore: Sendable {
         self.slots = slots
         self.epoch = epoch
         self.times = times
-        self.lastDelivery = (lastDelivery, 0)
+        // Far from the end of the numbers, whatever the node says.
+        self.lastDelivery = (min(lastDelivery, .max / 2), 0..<0)
         self.lastHeard = now
     }
 
@@ -89,7 +101,9 @@ package struct NodeQueueCore: Sendable {
     }
 
     /// This process could not listen for that long: the node's silence then does not count.
-    package mutating func excuse(_ duration: Duration) { self.lastHeard = self.lastHeard + duration }
+    package mutating func excuse(_ duration: Duration, at now: Instant) {
+        self.lastHeard = max(self.lastHeard, min(now, self.lastHeard + duration))
+    }
 
     /// The dispatcher gave it jobs.
     package mutating func assign(_ jobs: [QueuedJob], sequences: inout LeaseSequence, into actions: inout [Action]) {
@@ -104,7 +118,7 @@ package struct NodeQueueCore: Sendable {
         at now: Instant, into actions: inout [Action]
     ) {
         self.heard(at: now)
-        self.creditTotal = creditTotal
+        self.credit(total: creditTotal)
         if let parked = self.parkedFetch { actions.append(.supersedeFetch(parked)) }
         self.parkedFetch = exchange
         if received >= self.lastDelivery.number {
@@ -116,20 +130,40 @@ package struct NodeQueueCore: Sendable {
     }
 
     /// The node asks for orders.
-    package mutating func control(_ exchange: ExchangeID, at now: Instant, into actions: inout [Action]) {
+    ///
+    /// - Parameter received: number of the last order that it received; a lower one than was sent proves a loss.
+    package mutating func control(
+        _ exchange: ExchangeID, lastOrder received: UInt64, at now: Instant, into actions: inout [Action]
+    ) {
         self.heard(at: now)
         if let parked = self.parkedControl { actions.append(.supersedeControl(parked)) }
         self.parkedControl = exchange
+        if received < self.lastOrder.number {
+            self.isDrainWanted = self.isDrainWanted || self.lastOrder.drain
+            self.endedToTell.insert(contentsOf: self.lastOrder.ended, at: 0)
+        }
+        self.lastOrder.drain = false
+        self.lastOrder.ended = []
         self.tell(into: &actions)
     }
 
-    package mutating func credit(total: UInt64) { self.creditTotal = total }
+    /// What the node said last of its credit. A sum beyond all reason is cut, so that totals never overflow.
+    package mutating func credit(total: UInt64) { self.creditTotal = min(total, .max / 4) }
 
     /// Which handlers run, from a heartbeat.
     package mutating func running(_ ids: [JobID], at now: Instant) {
-        var known: [JobID: Instant] = [:]
-        for (id, since) in self.runningSince { known[id] = since }
-        self.runningSince = ids.map { ($0, known[$0] ?? now) }
+        var known: [JobID: RunningHandler] = [:]
+        for handler in self.running where self.window.job(at: handler.sequence)?.id == handler.id {
+            known[handler.id] = handler
+        }
+        let new = Set(ids.filter { known[$0] == nil })
+        if !new.isEmpty {
+            for (sequence, job) in self.window.all where new.contains(job.id) {
+                known[job.id] = RunningHandler(
+                    id: job.id, sequence: sequence, since: now, timeout: job.body.traits.timeout)
+            }
+        }
+        self.running = ids.compactMap { known.removeValue(forKey: $0) }
     }
 
     /// The node wants no more and gives back what it has not started.
@@ -172,7 +206,7 @@ package struct NodeQueueCore: Sendable {
         self.hasEnded = true
         self.withdrawUnsent(into: &actions)
         let held = self.window.all
-        for (sequence, _) in held { _ = self.window.remove(sequence) }
+        self.window = LeaseWindow()
         self.settledTotal += UInt64(held.count)
         if !held.isEmpty { actions.append(.giveBack(held.map(\.job))) }
         self.releaseParked(into: &actions)
@@ -180,6 +214,7 @@ package struct NodeQueueCore: Sendable {
     }
 
     /// Ends the session without a word about its jobs: the next registration of the same process has them.
+    /// What needs to be handed over must be copied before.
     package mutating func retire(into actions: inout [Action]) {
         self.hasEnded = true
         self.unsent.removeAll()
@@ -187,13 +222,16 @@ package struct NodeQueueCore: Sendable {
         self.releaseParked(into: &actions)
     }
 
-    /// Ends the lease on one job, if there is one; the node is told, the job is somebody else's.
-    package mutating func revoke(_ id: JobID, into actions: inout [Action]) {
-        guard let lease = self.window.all.first(where: { $0.job.id == id }) else { return }
+    /// Ends the lease on one job; the node is told, the job is somebody else's.
+    ///
+    /// - Returns: whether there was such a lease.
+    package mutating func revoke(_ id: JobID, into actions: inout [Action]) -> Bool {
+        guard let lease = self.window.all.first(where: { $0.job.id == id }) else { return false }
         _ = self.window.remove(lease.sequence)
         self.settledTotal += 1
-        self.endedToTell.append(LeaseToken(epoch: self.epoch, sequence: lease.sequence))
+        self.tellEnded(lease.sequence)
         self.tell(into: &actions)
+        return true
     }
 
     // MARK: Deliveries
@@ -209,7 +247,7 @@ package struct NodeQueueCore: Sendable {
         }
         let first = sequences.take(jobs.count)
         self.window.add(jobs, first: first)
-        self.lastDelivery = (self.lastDelivery.number + 1, first)
+        self.lastDelivery = (self.lastDelivery.number + 1, first..<first + UInt64(jobs.count))
         self.isDelivered = false
         self.parkedFetch = nil
         let leases = jobs.enumerated().map { (sequence: first + UInt64($0.offset), job: $0.element) }
@@ -220,7 +258,7 @@ package struct NodeQueueCore: Sendable {
     private mutating func redeliver(into actions: inout [Action]) {
         guard let exchange = self.parkedFetch else { return }
         self.parkedFetch = nil
-        let leases = self.window.run(from: self.lastDelivery.first)
+        let leases = self.window.leases(in: self.lastDelivery.sequences)
         actions.append(.deliver(exchange, number: self.lastDelivery.number, leases: leases))
     }
 
@@ -245,35 +283,32 @@ package struct NodeQueueCore: Sendable {
 
     private mutating func endAllLeases(into actions: inout [Action]) {
         let held = self.window.all
-        let running = Set(self.runningSince.map(\.id))
+        let running = Set(self.running.map(\.sequence))
         var failed: [FailedAttempt] = []
         var free: [QueuedJob] = []
         for (place, lease) in held.enumerated() {
-            _ = self.window.remove(lease.sequence)
             // A node starts jobs in the order of delivery, so those that ran are among the first held.
-            if place < self.slots || running.contains(lease.job.id) {
+            if place < self.slots || running.contains(lease.sequence) {
                 failed.append(FailedAttempt(nodeDied: self.id.name, with: lease.job))
             } else {
                 free.append(lease.job)
             }
         }
+        self.window = LeaseWindow()
         self.settledTotal += UInt64(held.count)
         if !free.isEmpty { actions.append(.giveBack(free)) }
         if !failed.isEmpty { actions.append(.fail(failed)) }
     }
 
     private mutating func endHungLeases(at now: Instant, random: () -> Double, into actions: inout [Action]) {
-        guard !self.runningSince.isEmpty else { return }
         var failed: [FailedAttempt] = []
-        for (id, since) in self.runningSince where now - since > self.times.leaseDuration {
-            guard let lease = self.window.all.first(where: { $0.job.id == id }) else { continue }
-            let timeout = lease.job.body.traits.timeout
-            guard now - since > timeout + self.times.leaseDuration else { continue }
-            _ = self.window.remove(lease.sequence)
+        for handler in self.running where now - handler.since > handler.timeout + self.times.leaseDuration {
+            guard let job = self.window.remove(handler.sequence, of: handler.id) else { continue }
             self.settledTotal += 1
-            self.endedToTell.append(LeaseToken(epoch: self.epoch, sequence: lease.sequence))
-            let failure = JobFailure(kind: "timeout", message: "ran past its timeout of \(timeout) and did not stop")
-            failed.append(FailedAttempt(failure, isRetryable: true, of: lease.job, random: random()))
+            self.tellEnded(handler.sequence)
+            let failure = JobFailure(
+                kind: "timeout", message: "ran past its timeout of \(handler.timeout) and did not stop")
+            failed.append(FailedAttempt(failure, isRetryable: true, of: job, random: random()))
         }
         guard !failed.isEmpty else { return }
         self.failedTotal += UInt64(failed.count)
@@ -281,11 +316,21 @@ package struct NodeQueueCore: Sendable {
         self.tell(into: &actions)
     }
 
+    /// Ended leases kept for a node that does not ask; it hears of the others when it reports on them.
+    private static let endedToTellMax = 4096
+
+    private mutating func tellEnded(_ sequence: UInt64) {
+        guard self.endedToTell.count < Self.endedToTellMax else { return }
+        self.endedToTell.append(LeaseToken(epoch: self.epoch, sequence: sequence))
+    }
+
     private mutating func tell(into actions: inout [Action]) {
         guard let exchange = self.parkedControl, self.isDrainWanted || !self.endedToTell.isEmpty else { return }
         self.parkedControl = nil
-        self.lastOrder += 1
-        actions.append(.order(exchange, number: self.lastOrder, drain: self.isDrainWanted, ended: self.endedToTell))
+        self.lastOrder = (self.lastOrder.number + 1, self.isDrainWanted, self.endedToTell)
+        actions.append(
+            .order(
+                exchange, number: self.lastOrder.number, drain: self.lastOrder.drain, ended: self.lastOrder.ended))
         self.endedToTell = []
         self.isDrainWanted = false
     }

@@ -1,0 +1,238 @@
+import MartletCore
+
+/// The dispatcher's and the nodes' decisions together, with a store, nodes and a network that loses things.
+///
+/// Checks after each event that no job is lost, assigned twice or sent beyond a node's credit.
+struct ClusterModel {
+    struct StoredJob {
+        let lane: Int
+        var history = JobHistory()
+        var isOver = false
+        /// Times that a result was accepted.
+        var accepted = 0
+    }
+
+    /// A worker as it sees itself.
+    struct Worker {
+        var core: NodeQueueCore
+        let slots: Int
+        var received: UInt64 = 0
+        var receivedJobs = 0
+        var credit: UInt64
+        var held: [(id: JobID, token: LeaseToken)] = []
+        var isDraining = false
+        var lastOrder: UInt64 = 0
+        /// A report's results that have not been judged: the coordinator may have ended their leases since.
+        var ended: [(id: JobID, token: LeaseToken)] = []
+    }
+
+    static let keys = [
+        LaneKey(queue: "a", type: "X"), LaneKey(queue: "a", type: "Y"), LaneKey(queue: "b", type: "X"),
+        LaneKey(queue: "b", type: "X", priority: .highest), LaneKey(queue: "nobody", type: "Z"),
+    ]
+    static let services = [
+        NodeService(queues: [], types: ["X", "Y"]), NodeService(queues: ["a"], types: ["X", "Y"]),
+        NodeService(queues: ["b"], types: ["X"]),
+    ]
+    static let epoch = Epoch(rawValue: 3)
+
+    var random: SeededRandom
+    var dispatch: DispatchCore
+    var sequences = LeaseSequence()
+    var workers: [NodeKey: Worker] = [:]
+    var store: [JobID: StoredJob] = [:]
+    /// Jobs with the dispatcher's view that they are with a node.
+    var assigned: Set<JobID> = []
+    /// Failed attempts that are due again later.
+    var scheduled: [JobID] = []
+    var loads: [(lane: LaneID, ids: [JobID])] = []
+    var now = Instant.seconds(0)
+    var nextID: UInt64 = 1
+    var nextKey: UInt64 = 1
+    var nextExchange: UInt64 = 1
+    let traits: [JobTraits]
+    /// Jobs that die with their node each time they run.
+    var poison: Set<JobID> = []
+    /// Deaths of nodes with several jobs on them must never be final for one of them.
+    var quarantined: [JobID] = []
+
+    init(seed: UInt64, isRecovering: Bool = false) {
+        self.random = SeededRandom(seed)
+        self.dispatch = DispatchCore(isRecovering: isRecovering)
+        self.traits = Self.keys.enumerated().map {
+            .sample(lane: $0, key: $1, timeout: .seconds(40), retry: RetryPolicy(maxAttempts: 4))
+        }
+        self.dispatch.defineLanes(Self.keys, at: self.now)
+    }
+
+    // MARK: Events
+
+    mutating func submit(_ count: Int, lane: Int, hasBodies: Bool) {
+        let first = JobID(rawValue: self.nextID)
+        for _ in 0..<count {
+            self.store[JobID(rawValue: self.nextID)] = StoredJob(lane: lane)
+            self.nextID += 1
+        }
+        let bodies = hasBodies ? ContiguousArray((0..<count).map { self.job(first.advanced(by: $0)).body }) : nil
+        self.dispatch.enqueue(
+            lane: LaneID(rawValue: UInt32(lane)), first: first, count: count, bodies: bodies, at: self.now)
+    }
+
+    @discardableResult
+    mutating func join(service: Int? = nil) -> NodeKey {
+        let key = NodeKey(rawValue: self.nextKey)
+        self.nextKey += 1
+        let slots = 1 + self.random.below(4)
+        let core = NodeQueueCore(
+            key: key, id: NodeID(name: "n\(key.rawValue)", incarnation: 1), slots: slots, epoch: Self.epoch,
+            times: SessionTimes(), lastDelivery: 0, at: self.now)
+        self.workers[key] = Worker(core: core, slots: slots, credit: UInt64(slots + self.random.below(20)))
+        self.dispatch.nodeJoined(
+            key, service: Self.services[service ?? self.random.below(3)], slots: slots, at: self.now)
+        self.fetch(key)
+        return key
+    }
+
+    mutating func fetch(_ key: NodeKey) {
+        guard var worker = self.workers[key], !worker.core.hasEnded else { return }
+        if !worker.isDraining {
+            let free = max(0, worker.slots + 10 - worker.held.count)
+            worker.credit = max(worker.credit, UInt64(worker.receivedJobs + self.random.below(free + 1)))
+        }
+        var actions: [NodeQueueCore.Action] = []
+        worker.core.fetch(
+            self.exchange(), lastDelivery: worker.received, creditTotal: worker.credit, sequences: &self.sequences,
+            at: self.now, into: &actions)
+        self.workers[key] = worker
+        self.perform(actions, of: key)
+        self.tell(key)
+    }
+
+    mutating func control(_ key: NodeKey) {
+        guard var worker = self.workers[key], !worker.core.hasEnded else { return }
+        var actions: [NodeQueueCore.Action] = []
+        worker.core.control(self.exchange(), lastOrder: worker.lastOrder, at: self.now, into: &actions)
+        self.workers[key] = worker
+        self.perform(actions, of: key)
+    }
+
+    /// Reports on some jobs: most succeed, some fail or are given back; late results are refused.
+    mutating func report(_ key: NodeKey, most: Int = 5) {
+        guard var worker = self.workers[key], !worker.core.hasEnded else { return }
+        var settlement = NodeQueueCore.Settlement()
+        var items: [(id: JobID, token: LeaseToken, result: NodeQueueCore.Result)] = []
+        for _ in 0..<min(most, worker.held.count) where !self.poison.contains(worker.held[0].id) {
+            let (id, token) = worker.held.removeFirst()
+            let failure = JobFailure(kind: "test", message: "no")
+            let result: NodeQueueCore.Result =
+                switch self.random.below(10) {
+                case 0: .returned
+                case 1, 2: .failed(failure, isRetryable: self.random.below(4) > 0)
+                default: .succeeded
+                }
+            items.append((id, token, result))
+        }
+        worker.core.heard(at: self.now)
+        for (id, token, result) in items {
+            let holds = worker.core.lease(of: id, named: token) == token
+            worker.core.settle(id, under: token, result: result, random: { 0.5 }, into: &settlement)
+            precondition(settlement.verdicts.last == (holds ? .accepted : .refused), "a lease that stands is accepted")
+        }
+        for job in settlement.succeeded { self.finish(job.id) }
+        worker.core.running(worker.held.prefix(worker.slots).map(\.id), at: self.now)
+        self.workers[key] = worker
+        self.settle(settlement.failed)
+        self.giveBack(settlement.returned)
+        self.tell(key)
+    }
+
+    mutating func tick() {
+        for key in self.workers.keys.sorted() {
+            var actions: [NodeQueueCore.Action] = []
+            self.workers[key]!.core.tick(at: self.now, random: { 0.5 }, into: &actions)
+            self.perform(actions, of: key)
+            self.tell(key)
+        }
+        self.dispatch.age(at: self.now)
+    }
+
+    mutating func die(_ key: NodeKey) {
+        var actions: [NodeQueueCore.Action] = []
+        self.workers[key]!.core.die(into: &actions)
+        self.perform(actions, of: key)
+    }
+
+    mutating func leave(_ key: NodeKey) {
+        var actions: [NodeQueueCore.Action] = []
+        self.workers[key]!.core.leave(into: &actions)
+        self.perform(actions, of: key)
+    }
+
+    mutating func drain(_ key: NodeKey) {
+        var actions: [NodeQueueCore.Action] = []
+        self.workers[key]!.isDraining = true
+        self.workers[key]!.core.drain(into: &actions)
+        self.perform(actions, of: key)
+        self.tell(key)
+    }
+
+    /// The connection is lost; the same process registers again with what it holds.
+    mutating func reconnect(_ key: NodeKey, service: Int? = nil) {
+        let old = self.workers.removeValue(forKey: key)!
+        guard !old.core.hasEnded else { return }
+        var ending = old.core
+        var ignored: [NodeQueueCore.Action] = []
+        ending.retire(into: &ignored)
+        self.dispatch.nodeLeft(key, at: self.now)
+        let next = self.join(service: service)
+        var worker = self.workers[next]!
+        worker.core = NodeQueueCore(
+            key: next, id: old.core.id, slots: old.slots, epoch: Self.epoch, times: SessionTimes(),
+            lastDelivery: old.received, at: self.now)
+        worker.received = old.received
+        worker.held = old.held.filter { old.core.lease(of: $0.id, named: $0.token) != nil }
+        worker.isDraining = old.isDraining
+        worker.credit = 0
+        let free = worker.core.adopt(old.core, inventory: Set(old.held.map(\.token)))
+        self.dispatch.nodeClaimed(next, count: Int(worker.core.claimedTotal), suspect: worker.core.suspect)
+        self.workers[next] = worker
+        self.tell(next)
+        self.giveBack(free)
+    }
+
+    /// Answers one load: all of it, a part, or not at all.
+    mutating func answerLoad() {
+        guard !self.loads.isEmpty else { return }
+        let (lane, ids) = self.loads.removeFirst()
+        if self.random.once(in: 8) { return self.dispatch.loadFailed(lane: lane, at: self.now) }
+        let looked = self.random.once(in: 3) ? ids.prefix(1 + self.random.below(ids.count)) : ids[...]
+        self.dispatch.bodiesLoaded(looked.map { self.job($0) }, outOf: looked, lane: lane, at: self.now)
+    }
+
+    mutating func releaseDue(_ max: Int) {
+        for _ in 0..<min(max, self.scheduled.count) {
+            let id = self.scheduled.remove(at: self.random.below(self.scheduled.count))
+            self.dispatch.enqueue(id, lane: LaneID(rawValue: UInt32(self.store[id]!.lane)), at: self.now)
+        }
+    }
+
+    mutating func assign() {
+        var actions: [DispatchCore.Action] = []
+        self.dispatch.assign(at: self.now, into: &actions)
+        for action in actions {
+            switch action {
+            case .load(let lane, let ids): self.loads.append((lane, ids))
+            case .assign(let key, let jobs):
+                precondition(!jobs.isEmpty && !(self.workers[key]?.core.hasEnded ?? true), "work goes to live nodes")
+                for job in jobs {
+                    precondition(self.assigned.insert(job.id).inserted, "job \(job.id) was assigned twice")
+                    precondition(!self.store[job.id]!.isOver, "job \(job.id) is over")
+                }
+                var events: [NodeQueueCore.Action] = []
+                self.workers[key]!.core.assign(jobs, sequences: &self.sequences, into: &events)
+                self.perform(events, of: key)
+                self.tell(key)
+            }
+        }
+    }
+}
