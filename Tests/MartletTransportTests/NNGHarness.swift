@@ -80,6 +80,15 @@ extension Bytes {
     var text: String { String(decoding: self.array, as: UTF8.self) }
 }
 
+/// Asks until `condition` holds. False if the test's time limit came first.
+func eventually(_ condition: () async -> Bool) async -> Bool {
+    while await !condition() {
+        if Task.isCancelled { return false }
+        await Task.yield()
+    }
+    return true
+}
+
 /// Values that tests wait for: appended from anywhere, awaited one after the other.
 final class Mailbox<Value: Sendable>: Sendable {
     private let stream: AsyncStream<Value>

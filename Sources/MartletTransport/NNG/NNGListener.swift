@@ -4,6 +4,9 @@ import MartletRuntime
 import Synchronization
 
 /// The serving side over nng: a REP socket whose contexts are all opened up front, with a watchdog.
+///
+/// While every context holds a request, nng reads no further from a peer whose next one waits, so that the loss of
+/// such a peer is told only once a context is free: open more contexts than requests are parked.
 package final class NNGListener: RequestListener {
     private let core: NNGListenerCore
     package let address: String
