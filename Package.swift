@@ -106,6 +106,10 @@ let package = Package(
                 "MartletCore",
             ]
         ),
+        tests(
+            "InteropTests",
+            ["MartletCoordinator", "MartletObservability", "MartletStore", "MartletTransport", "MartletRuntime"]
+        ),
         tests("IntegrationTests", ["Martlet", "MartletCore"]),
     ]
 )
