@@ -92,7 +92,8 @@ let package = Package(
         tests(
             "MartletTests",
             [
-                "Martlet", "MartletWire", "MartletTransport", "MartletObservability", "MartletRuntime", "MartletCore",
+                "Martlet", "MartletSimulation", "MartletWire", "MartletTransport", "MartletObservability",
+                "MartletRuntime", "MartletCore",
             ]
         ),
         tests(

@@ -194,14 +194,13 @@ public actor Client {
     private func formFrame(as id: SubmitEntry.ID, until deadline: Instant) async -> SubmitCore.Frame? {
         // Calls that are queued on this loop behind this one get in.
         await Task.yield()
-        if self.core.session == nil, !self.isClosed {
-            do {
-                try await self.openSession(until: deadline)
-            } catch {
-                self.core.giveUp(id)
-                self.call(id, .ended(.failure(error)))
-                return nil
-            }
+        do throws(MartletError) {
+            guard !Task.isCancelled else { throw MartletError(.cancelled, "the task was cancelled") }
+            if self.core.session == nil, !self.isClosed { try await self.openSession(until: deadline) }
+        } catch {
+            self.core.giveUp(id)
+            self.call(id, .ended(.failure(error)))
+            return nil
         }
         var ended: [(SubmitEntry.ID, SubmitCore.Outcome)] = []
         let frame = self.core.takeFrame(at: self.loop.now, ended: &ended)

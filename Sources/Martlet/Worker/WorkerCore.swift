@@ -214,6 +214,8 @@ package struct WorkerCore: Sendable {
         return .run(job, deadline: deadline)
     }
 
+    package func state(of slot: Int) -> WorkerSlot.State { self.slots[slot].state }
+
     /// Whether the task of this slot is to end, or has.
     package func mustEnd(_ slot: Int) -> Bool {
         switch self.slots[slot].state {
@@ -294,8 +296,8 @@ package struct WorkerCore: Sendable {
 }
 
 /// The right to run one handler, and the job that uses it.
-struct WorkerSlot: Sendable {
-    enum State: Sendable {
+package struct WorkerSlot: Sendable {
+    package enum State: Sendable {
         /// Its task waits for a job, or is about to ask for one.
         case idle
         case running
