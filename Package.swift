@@ -46,7 +46,10 @@ let package = Package(
             "Martlet", ["MartletCore", "MartletObservability", "MartletRuntime", "MartletWire", "MartletTransport"]),
         target(
             "MartletSimulation",
-            ["MartletCoordinator", "Martlet", "MartletStore", "MartletTransport", "MartletRuntime", "MartletCore"]
+            [
+                "MartletCoordinator", "Martlet", "MartletStore", "MartletTransport", "MartletWire", "MartletRuntime",
+                "MartletObservability", "MartletCore",
+            ]
         ),
         .executableTarget(
             name: "MartletCLI",
@@ -60,6 +63,18 @@ let package = Package(
             name: "reference-loop",
             dependencies: ["CNNG", "CSQLite"],
             path: "benchmarks/reference",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "martlet-simulate",
+            dependencies: ["MartletSimulation"],
+            path: "Sources/MartletSimulate",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "signup-worker",
+            dependencies: ["Martlet"],
+            path: "Examples/SignUpWorker",
             swiftSettings: settings
         ),
         .executableTarget(

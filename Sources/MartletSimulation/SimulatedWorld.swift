@@ -49,12 +49,11 @@ package final class SimulatedWorld: @unchecked Sendable {
     /// Adds to what the trace's hash is made of.
     package func trace(_ value: UInt64) { self.traceHash = (self.traceHash ^ value) &* 0x0000_0100_0000_01b3 }
 
-    /// Runs until `deadline`, calling `check` after each step, or until `isOver` says so.
-    package func run(until deadline: Instant, check: () -> Void = {}, isOver: () -> Bool = { false }) {
+    /// Runs until `deadline`, or until `isOver`, which is asked before each step.
+    package func run(until deadline: Instant, isOver: () -> Bool = { false }) {
         while !isOver() {
             guard self.runnable.isEmpty else {
                 self.step()
-                check()
                 continue
             }
             guard let next = self.timers.first, next.deadline <= deadline.nanoseconds else {

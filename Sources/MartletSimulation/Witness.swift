@@ -77,7 +77,9 @@ package final class Witness: @unchecked Sendable {
                 let number = Self.number(submission.jobs[offset].payload)
                 if self.stored.updateValue(number, forKey: id) != nil { self.fail("id \(id) was given twice") }
                 if let other = self.jobOfNumber.updateValue(id, forKey: number) {
-                    self.fail("payload \(number) was submitted once and became jobs \(other) and \(id)")
+                    self.fail(
+                        "payload \(number) was submitted once and became jobs \(other) and \(id), "
+                            + "the latter as sequence \(submission.sequence) of session \(submission.session.low)")
                 }
             }
         case .repeated: self.count(.submitRepeated)
@@ -111,6 +113,11 @@ package final class Witness: @unchecked Sendable {
         payload.withUnsafeBytes { $0.count >= 8 ? UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) : 0 }
     }
 
+    /// A node heard that its success was accepted: it must be durable by then.
+    package func wasToldAccepted(_ id: JobID) {
+        if self.terminal[id] != .succeeded { self.fail("the success of job \(id) was called accepted but is not stored") }
+    }
+
     // MARK: What handlers do
 
     /// A handler begins. Two nodes that run the same job at once both believe in their lease: one of them is wrong.
@@ -137,8 +144,13 @@ package final class Witness: @unchecked Sendable {
     package func checkEverythingEnded(in state: StoreState) {
         state.checkInvariants()
         for id in self.acknowledged.keys.sorted() where self.terminal[id] == nil {
-            return self.fail("job \(id) was acknowledged and never ended")
+            return self.fail("job \(id) was acknowledged and never ended: \(Self.describe(id, in: state))")
         }
-        if let stuck = self.unfinished.first { self.fail("job \(stuck) is stuck") }
+        if let stuck = self.unfinished.first { self.fail("job \(stuck) is stuck: \(Self.describe(stuck, in: state))") }
+    }
+
+    private static func describe(_ id: JobID, in state: StoreState) -> String {
+        guard let (record, _) = state.job(id) else { return "it is not stored" }
+        return "\(record.state), due \(record.due.map { "\($0.microseconds)" } ?? "at once"), \(record.history)"
     }
 }

@@ -1,0 +1,156 @@
+import MartletCore
+import Martlet
+import MartletCoordinator
+import MartletObservability
+import MartletStore
+import MartletTransport
+
+/// A coordinator, nodes and clients made of the production actors, on simulated processes.
+final class SimulatedCluster: @unchecked Sendable {
+    static let clientAddress = "tcp://10.0.0.1:7400"
+    static let nodeAddress = "tcp://10.0.0.1:7401"
+    static let coordinatorHost = HostID(rawValue: 0)
+    /// Short, so that a run sees many leases end.
+    static let times = SessionTimes(
+        heartbeatInterval: .milliseconds(200), silentAfter: .seconds(1), leaseDuration: .seconds(3))
+
+    let world: SimulatedWorld
+    let witness = Witness()
+    let link: FaultyLink
+    let network: InMemoryNetwork
+    let disk = InMemoryStore.Disk()
+    var diskFaults = DiskFaults()
+    /// Whether a poison job may take its node with it.
+    var mayKillNodes = true
+    private var lastNumber: UInt64 = 0
+    private(set) var coordinator: (process: SimulatedProcess, transport: InMemoryTransport)?
+    private(set) var parts: Coordinator.Parts?
+    private(set) var nodes: [SimulatedNode?]
+    private(set) var clients: [SimulatedClient?]
+
+    init(world: SimulatedWorld, nodes: Int, clients: Int) {
+        self.world = world
+        self.link = FaultyLink(world: world, witness: self.witness)
+        self.network = InMemoryNetwork(link: self.link)
+        self.nodes = Array(repeating: nil, count: nodes)
+        self.clients = Array(repeating: nil, count: clients)
+    }
+
+    static func host(ofNode index: Int) -> HostID { HostID(rawValue: UInt32(1 + index)) }
+    func host(ofClient index: Int) -> HostID { HostID(rawValue: UInt32(100 + index)) }
+
+    // MARK: Coordinator
+
+    func startCoordinator() {
+        guard self.coordinator == nil else { return }
+        let process = self.world.makeProcess("coordinator")
+        let transport = self.network.transport(on: process, host: Self.coordinatorHost)
+        self.coordinator = (process, transport)
+        let store = SimulatedStore(
+            disk: self.disk, process: process, world: self.world, witness: self.witness,
+            faults: { [unowned self] in self.diskFaults })
+        let settings = CoordinatorSettings(
+            clientAddress: Self.clientAddress, nodeAddress: Self.nodeAddress, pendingBytesMax: 64 << 10,
+            payloadCacheMax: 4 << 10, nodesMax: 16, lanesMax: 64, times: Self.times)
+        let coordinator = Coordinator(
+            settings: settings, transport: transport, store: store, loop: process, log: .none)
+        process.spawn {
+            do {
+                try await coordinator.run { self.parts = $0 }
+            } catch {
+                // As a process does: it is gone, and its supervisor starts another.
+            }
+            self.coordinatorEnded(process)
+        }
+    }
+
+    private func coordinatorEnded(_ process: SimulatedProcess) {
+        guard self.coordinator?.process === process else { return }
+        self.crashCoordinator()
+    }
+
+    /// `kill -9`.
+    func crashCoordinator() {
+        guard let (process, transport) = self.coordinator else { return }
+        process.crash()
+        transport.vanish()
+        self.disk.releaseLock()
+        self.coordinator = nil
+        self.parts = nil
+    }
+
+    /// Checks the state of the coordinator's actors, on its own process.
+    func checkInvariants() {
+        guard let parts = self.parts, let process = self.coordinator?.process else { return }
+        process.spawn {
+            await parts.dispatcher.checkInvariants()
+            await parts.registry.checkInvariants()
+            let pending = await parts.commitLog.pendingBytes
+            if pending > 64 << 10 { self.witness.fail("\(pending) bytes wait for the store, over the bound") }
+        }
+    }
+
+    // MARK: Nodes and clients
+
+    func startNode(_ index: Int) {
+        guard self.nodes[index] == nil else { return }
+        self.nodes[index] = SimulatedNode(index: index, cluster: self)
+    }
+
+    func crashNode(_ index: Int) {
+        guard let node = self.nodes[index] else { return }
+        self.nodes[index] = nil
+        node.crash()
+        self.witness.crashed(node.process.number)
+    }
+
+    func startClient(_ index: Int) {
+        guard self.clients[index] == nil else { return }
+        self.clients[index] = SimulatedClient(index: index, cluster: self)
+    }
+
+    func crashClient(_ index: Int) {
+        guard let client = self.clients[index] else { return }
+        self.clients[index] = nil
+        client.crash()
+    }
+
+    /// A worker's run came to an end by itself.
+    func nodeEnded(_ node: SimulatedNode) {
+        guard self.nodes[node.index] === node else { return }
+        self.crashNode(node.index)
+    }
+
+    /// A poison job kills its process: outside of the job that runs now.
+    func crashSoon(_ node: SimulatedNode) {
+        let dying = self.world.makeProcess("reaper")
+        dying.schedule(at: self.world.now) { [self] in
+            guard self.nodes[node.index] === node else { return }
+            self.crashNode(node.index)
+            dying.schedule(at: self.world.now + .seconds(1)) { self.startNode(node.index) }
+        }
+    }
+
+    func startWhatIsMissing() {
+        self.startCoordinator()
+        for index in self.nodes.indices { self.startNode(index) }
+    }
+
+    /// A job with a number of its own.
+    func nextJob() -> NumberedJob {
+        self.lastNumber += 1
+        let number = self.lastNumber << 20 ^ (self.world.random.next() >> 44)
+        let type = SimulatedNode.types[self.world.random.below(SimulatedNode.types.count)]
+        let size = self.world.random.chance(0.05) ? 2000 : 8
+        let payload = withUnsafeBytes(of: number.littleEndian) { Array($0) } + [UInt8](repeating: 0, count: size - 8)
+        let retry = RetryPolicy(
+            maxAttempts: 4, initialBackoff: .milliseconds(100), maxBackoff: .seconds(2), jitter: 0.5)
+        let options = JobOptions(
+            priority: self.world.random.chance(0.2) ? .highest : .normal, timeout: .seconds(8), retry: retry)
+        let delay: Duration? =
+            self.world.random.chance(0.1) ? self.world.random.duration(.milliseconds(10), .seconds(5)) : nil
+        return NumberedJob(
+            number: number,
+            job: RawJob(type: type, queue: "q", payload: Payload(copying: payload), delay: delay, options: options))
+    }
+}

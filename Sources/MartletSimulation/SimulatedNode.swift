@@ -1,0 +1,83 @@
+import Martlet
+import MartletCore
+import MartletRuntime
+import MartletTransport
+
+/// A worker process.
+final class SimulatedNode: @unchecked Sendable {
+    static let types = ["alpha", "beta", "gamma"]
+    static let slots = 4
+
+    let index: Int
+    let process: SimulatedProcess
+    let worker: Worker
+    private let transport: InMemoryTransport
+    private unowned let cluster: SimulatedCluster
+    /// While frozen and shortly after, what its handlers believe does not count: no process can do better.
+    private(set) var isTrusted = true
+
+    init(index: Int, cluster: SimulatedCluster) {
+        self.index = index
+        self.cluster = cluster
+        self.process = cluster.world.makeProcess("node-\(index)")
+        self.transport = cluster.network.transport(on: self.process, host: SimulatedCluster.host(ofNode: index))
+        let options = WorkerConfiguration(
+            name: "node-\(index)", address: SimulatedCluster.nodeAddress, slots: Self.slots, prefetchMax: 8,
+            drainTimeout: .seconds(2), logHandler: { _ in })
+        let environment = Worker.Environment(
+            loop: self.process, transport: ObservedTransport(inner: self.transport, witness: cluster.witness),
+            executor: self.process, holdsNameLock: true)
+        self.worker = Worker(options, in: environment)
+        // The last node serves fewer types, so that some lanes have fewer nodes.
+        for type in index == 0 ? Self.types.prefix(2) : Self.types[...] {
+            self.worker.register(raw: type) { [unowned self] payload, context in
+                try await self.handle(payload, context)
+            }
+        }
+        self.process.spawn { [self] in
+            try? await self.worker.run()
+            self.cluster.nodeEnded(self)
+        }
+    }
+
+    func crash() {
+        self.process.crash()
+        self.transport.vanish()
+    }
+
+    func freeze() {
+        self.isTrusted = false
+        self.process.freeze()
+        self.cluster.witness.crashed(self.process.number)
+    }
+
+    func thaw() { self.process.thaw() }
+
+    /// A lease length after the thaw, it has heard of everything that it missed.
+    func trustAgain() { self.isTrusted = true }
+
+    private func handle(_ payload: Payload, _ context: JobContext) async throws {
+        let number = payload.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+        let witness = self.cluster.witness
+        if self.isTrusted { witness.began(context.id, on: self.process.number) }
+        defer { witness.ended(context.id, on: self.process.number) }
+        switch SimulatedHandler.act(number: number, attempt: context.attempt) {
+        case .succeed(let duration):
+            try await self.process.sleep(for: duration)
+        case .fail(let duration, let isRetryable):
+            try await self.process.sleep(for: duration)
+            witness.count(.handlerFailed)
+            if isRetryable { throw JobFailureError(kind: "simulated", message: "attempt \(context.attempt)") }
+            throw NonRetryable("simulated")
+        case .hang:
+            witness.count(.handlerHung)
+            try await self.process.sleep(for: .seconds(100_000))
+        case .killNode:
+            // Only while faults may happen, and never all nodes at once.
+            guard self.cluster.mayKillNodes else { return }
+            witness.count(.poisonKilledNode)
+            self.cluster.crashSoon(self)
+            try await self.process.sleep(for: .seconds(100_000))
+        }
+    }
+}
