@@ -35,7 +35,8 @@ struct MailFailure: Error, CustomStringConvertible {
 }
 
 enum MailAPI {
-    static let url = URL(string: "\(ProcessInfo.processInfo.environment["MAIL_API"] ?? "http://127.0.0.1:8025")/messages")!
+    static let url = URL(
+        string: "\(ProcessInfo.processInfo.environment["MAIL_API"] ?? "http://127.0.0.1:8025")/messages")!
 }
 
 @main

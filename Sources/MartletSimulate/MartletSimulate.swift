@@ -55,7 +55,8 @@ struct MartletSimulate {
         print("\(totals.jobs) jobs, \(totals.acknowledged) acknowledged; \(totals.steps) steps;", terminator: " ")
         print("\(tenths((totals.virtual / .seconds(1)) / elapsed)) virtual seconds a second")
         for event in Witness.Event.allCases {
-            print("  \(String(repeating: " ", count: 20 - event.rawValue.count))\(event.rawValue)  \(events[event] ?? 0)")
+            print(
+                "  \(String(repeating: " ", count: 20 - event.rawValue.count))\(event.rawValue)  \(events[event] ?? 0)")
         }
     }
 

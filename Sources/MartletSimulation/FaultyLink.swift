@@ -19,6 +19,7 @@ final class FaultyLink: LinkBehaviour, @unchecked Sendable {
         if self.parted.contains(message.from) || self.parted.contains(message.to) { return .drop }
         let delay = self.world.random.duration(.microseconds(50), .milliseconds(2))
         guard self.isUnreliable, message.kind != .end else { return .deliver(after: delay) }
+        // The transport never repeats a submit by itself; clients do, after a time-out, and are told so.
         let chance = self.world.random.unit()
         switch chance {
         case ..<0.004:
@@ -30,7 +31,7 @@ final class FaultyLink: LinkBehaviour, @unchecked Sendable {
         case ..<0.02:
             self.witness.count(.messageDelayed)
             return .deliver(after: self.world.random.duration(.milliseconds(5), .milliseconds(800)))
-        case ..<0.03 where message.kind == .request:
+        case ..<0.03 where message.kind == .request && SimulatedCluster.isNode(message.from):
             self.witness.count(.requestDuplicated)
             return .deliverTwice(after: delay, and: delay + self.world.random.duration(.zero, .milliseconds(300)))
         default: return .deliver(after: delay)

@@ -1,5 +1,5 @@
-import MartletCore
 import Martlet
+import MartletCore
 import MartletStore
 
 /// One seed's story: a cluster under load and faults, then peace, then the reckoning.

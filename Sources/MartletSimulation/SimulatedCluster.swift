@@ -1,6 +1,6 @@
-import MartletCore
 import Martlet
 import MartletCoordinator
+import MartletCore
 import MartletObservability
 import MartletStore
 import MartletTransport
@@ -37,6 +37,7 @@ final class SimulatedCluster: @unchecked Sendable {
     }
 
     static func host(ofNode index: Int) -> HostID { HostID(rawValue: UInt32(1 + index)) }
+    static func isNode(_ host: HostID) -> Bool { (1..<100).contains(host.rawValue) }
     func host(ofClient index: Int) -> HostID { HostID(rawValue: UInt32(100 + index)) }
 
     // MARK: Coordinator

@@ -115,7 +115,9 @@ package final class Witness: @unchecked Sendable {
 
     /// A node heard that its success was accepted: it must be durable by then.
     package func wasToldAccepted(_ id: JobID) {
-        if self.terminal[id] != .succeeded { self.fail("the success of job \(id) was called accepted but is not stored") }
+        if self.terminal[id] != .succeeded {
+            self.fail("the success of job \(id) was called accepted but is not stored")
+        }
     }
 
     // MARK: What handlers do
