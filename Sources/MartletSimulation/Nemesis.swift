@@ -40,7 +40,7 @@ struct Nemesis {
         for repair in self.repairs { repair.repair() }
         self.repairs = []
         // What was scheduled while the wall clock was ahead is due only now.
-        self.cluster.world.wallOffsetMicroseconds += 2 * 3_600_000_000
+        self.cluster.world.wallOffsetMicroseconds += 48 * 3_600_000_000
         self.cluster.link.isUnreliable = false
         self.cluster.link.parted = []
         self.cluster.diskFaults = DiskFaults()
