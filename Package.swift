@@ -78,6 +78,15 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "cluster-benchmark",
+            dependencies: [
+                "Martlet", "MartletCoordinator", "MartletStoreSQLite", "MartletTransport", "MartletWire",
+                "MartletObservability", "MartletRuntime", "MartletCore",
+            ],
+            path: "benchmarks/cluster",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "store-benchmark",
             dependencies: ["MartletStoreSQLite", "MartletStore", "MartletRuntime", "MartletCore"],
             path: "benchmarks/store",
