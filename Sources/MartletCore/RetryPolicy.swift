@@ -52,8 +52,9 @@ public struct RetryPolicy: Hashable, Sendable {
     package func backoff(afterFailures failures: Int, random: Double) -> Duration? {
         guard failures < self.maxAttempts else { return nil }
         let doublings = min(max(failures - 1, 0), 62)
-        let (whole, overflow) = self.initialBackoff.wholeMicroseconds.multipliedReportingOverflow(by: 1 << doublings)
-        let capped = min(overflow ? .max : whole, self.maxBackoff.wholeMicroseconds)
+        let first = max(1, self.initialBackoff.wholeMicroseconds)
+        let (whole, overflow) = first.multipliedReportingOverflow(by: 1 << doublings)
+        let capped = min(overflow ? .max : whole, max(1, self.maxBackoff.wholeMicroseconds))
         return .microseconds(capped - Int64(Double(capped) * self.jitter * random))
     }
 }
