@@ -102,6 +102,12 @@ let package = Package(
         tests("MartletRuntimeTests", ["MartletRuntime", "MartletCore"]),
         tests("MartletConfigurationTests", ["MartletConfiguration", "MartletCore"]),
         .target(name: "CAllocationGauge", path: "Tests/CAllocationGauge"),
+        .executableTarget(
+            name: "wire-benchmark",
+            dependencies: ["MartletWire", "MartletCore", "CAllocationGauge"],
+            path: "benchmarks/wire",
+            swiftSettings: settings
+        ),
         tests("MartletWireTests", ["MartletWire", "MartletCore", "CAllocationGauge"]),
         tests("MartletTransportTests", ["MartletTransport", "MartletWire", "MartletRuntime", "MartletCore"]),
         tests("MartletStoreTests", ["StoreConformance", "MartletStore", "MartletCore"]),
