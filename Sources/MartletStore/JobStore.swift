@@ -73,7 +73,7 @@ package struct NodeRecord: Hashable, Sendable {
 }
 
 /// A job with what is needed to run it.
-package struct StoredJob: Sendable {
+package struct StoredJob: Hashable, Sendable {
     package let id: JobID
     package let lane: LaneID
     package let history: JobHistory
@@ -95,7 +95,7 @@ package struct StoredJob: Sendable {
 }
 
 /// A job as people see it.
-package struct JobRecord: Sendable {
+package struct JobRecord: Hashable, Sendable {
     package let id: JobID
     package let lane: LaneKey
     package let state: JobState

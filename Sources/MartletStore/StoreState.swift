@@ -34,7 +34,8 @@ package struct StoreState: Sendable {
     package let shard: UInt16
     package private(set) var epoch = Epoch(rawValue: 0)
     package private(set) var nextSequence: UInt64 = 1
-    private(set) var lanes: [LaneKey] = []
+    /// By number.
+    package private(set) var lanes: [LaneKey] = []
     private(set) var totals: [LaneTotals] = []
     private(set) var rows: [JobID: Row] = [:]
     private(set) var nodes: [String: NodeRecord] = [:]

@@ -3,11 +3,27 @@ import MartletRuntime
 import MartletStore
 
 /// Answers people's questions on a connection that only reads, in short transactions.
+///
+/// A transaction that is open keeps the log from starting anew: a long search is cut into many.
 actor SQLiteReader {
+    /// Rows looked at in one transaction.
+    private static let rowsMax = 20_000
+
+    private struct Connection {
+        let database: Database
+        let scan: Statement
+        let scanOver: Statement
+        let fetch: Statement
+        let payload: Statement
+    }
+
     private let path: String
     private let vfs: String?
     private let loop: EventLoop
-    private var opened: Database?
+    private var opened: Connection?
+    private var isClosed = false
+    /// Lanes only ever become more.
+    private var lanes: [LaneKey] = []
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
 
@@ -17,97 +33,142 @@ actor SQLiteReader {
         self.loop = loop
     }
 
-    func close() { self.opened = nil }
-
-    private func database() throws(StoreError) -> Database {
-        if let opened { return opened }
-        let database = try Database(path: self.path, isReadOnly: true, vfs: self.vfs)
-        try database.execute("PRAGMA query_only=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-2048")
-        self.opened = database
-        return database
+    func close() {
+        self.opened = nil
+        self.isClosed = true
     }
 
-    private static let columns = """
-        j.id, l.queue, l.type, l.priority, j.state, j.created, j.due, j.failures, j.deaths, j.finished,
-        j.failure_kind, j.failure_message, j.options, length(j.payload)
-        """
-
-    func jobs(matching filter: JobFilter, after: JobID?, limit: Int) throws(StoreError) -> [JobRecord] {
-        var conditions = ["j.id > ?1"]
-        // Said as the partial index says it, so that the dead are found without reading the living.
-        if let state = filter.state {
-            conditions.append(
-                state.isTerminal ? "j.state >= 4 AND j.state = \(state.rawValue)" : "j.state = \(state.rawValue)")
+    func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord] {
+        var search = Search(filter: filter, after: after, limit: limit)
+        while search.wantsMore {
+            try self.continueSearch(&search)
+            // Others may ask in between.
+            await Task.yield()
         }
-        if filter.queue != nil { conditions.append("l.queue = ?3") }
-        if filter.type != nil { conditions.append("l.type = ?4") }
-        let rows = try self.database().prepareOnce(
-            """
-            SELECT \(Self.columns) FROM jobs j CROSS JOIN lanes l ON l.id = j.lane
-            WHERE \(conditions.joined(separator: " AND ")) ORDER BY j.id LIMIT ?2
-            """)
-        defer { rows.finalize() }
-        rows.bind(0, Int64(after?.rawValue ?? 0))
-        rows.bind(1, Int64(limit))
-        if filter.queue != nil { rows.bind(2, filter.queue) }
-        if filter.type != nil { rows.bind(3, filter.type) }
-        var records: [JobRecord] = []
-        while try rows.step() { records.append(Self.record(rows)) }
-        return records
+        return search.found
     }
 
     func job(_ id: JobID) throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
-        let row = try self.database().prepareOnce(
-            "SELECT \(Self.columns), j.payload FROM jobs j JOIN lanes l ON l.id = j.lane WHERE j.id = ?")
-        defer { row.finalize() }
-        row.bind(0, Int64(bitPattern: id.rawValue))
-        guard try row.step() else { return nil }
-        return (Self.record(row), Bytes(copying: row.blob(14)))
-    }
-
-    private static func record(_ row: Statement) -> JobRecord {
-        let priority = Priority(rawValue: UInt8(clamping: row.integer(3))) ?? .normal
-        return JobRecord(
-            id: JobID(rawValue: UInt64(row.integer(0))),
-            lane: LaneKey(queue: row.text(1) ?? "", type: row.text(2) ?? "", priority: priority),
-            state: JobState(rawValue: UInt8(clamping: row.integer(4))) ?? .ready,
-            history: JobHistory(
-                failures: UInt16(clamping: row.integer(7)), nodeDeaths: UInt8(clamping: row.integer(8))),
-            options: JobOptions(stored: row.blob(12), priority: priority),
-            createdAt: WallTime(microseconds: row.integer(5)),
-            due: row.optionalInteger(6).map { WallTime(microseconds: $0) },
-            finishedAt: row.optionalInteger(9).map { WallTime(microseconds: $0) },
-            lastFailure: row.text(10).map { JobFailure(kind: $0, message: row.text(11) ?? "") },
-            payloadCount: Int(row.integer(13)))
+        let connection = try self.connection()
+        return try self.transaction(connection) { () throws(StoreError) in
+            guard let record = try self.record(id, connection) else { return nil }
+            connection.payload.bind(0, Int64(bitPattern: id.rawValue))
+            defer { connection.payload.reset() }
+            guard try connection.payload.step() else { return nil }
+            return (record, Bytes(copying: connection.payload.blob(0)))
+        }
     }
 
     func laneTotals() throws(StoreError) -> [LaneTotals] {
-        let database = try self.database()
-        // One transaction, so that both answers are of the same moment.
-        try database.execute("BEGIN")
-        defer { try? database.execute("COMMIT") }
-        var scheduled: [Int64: UInt64] = [:]
-        let counts = try database.prepareOnce("SELECT lane, count(*) FROM jobs WHERE state = 1 GROUP BY lane")
-        defer { counts.finalize() }
-        while try counts.step() { scheduled[counts.integer(0)] = UInt64(counts.integer(1)) }
-        let rows = try database.prepareOnce("SELECT * FROM lanes ORDER BY id")
-        defer { rows.finalize() }
         var totals: [LaneTotals] = []
-        while try rows.step() {
-            let priority = Priority(rawValue: UInt8(clamping: rows.integer(3))) ?? .normal
-            var total = LaneTotals(
-                lane: LaneKey(queue: rows.text(1) ?? "", type: rows.text(2) ?? "", priority: priority))
-            total.scheduled = scheduled[rows.integer(0)] ?? 0
-            total.ready = UInt64(rows.integer(4)) - total.scheduled
-            total.dead = UInt64(rows.integer(5))
-            total.submittedTotal = UInt64(rows.integer(6))
-            total.succeededTotal = UInt64(rows.integer(7))
-            total.retriedTotal = UInt64(rows.integer(8))
-            total.cancelledTotal = UInt64(rows.integer(9))
-            total.expiredTotal = UInt64(rows.integer(10))
-            total.deletedTotal = UInt64(rows.integer(11))
-            totals.append(total)
+        let sql = "SELECT \(LaneRow.columns) FROM lanes ORDER BY id"
+        try self.connection().database.read(sql) { row throws(StoreError) in
+            guard let lane = LaneRow(row, from: 0) else { throw StoreError(.corrupt, "a lane makes no sense") }
+            totals.append(lane.totals)
         }
         return totals
+    }
+
+    // MARK: Searching
+
+    private struct Search {
+        let filter: JobFilter
+        var after: JobID?
+        let limit: Int
+        var found: [JobRecord] = []
+        var isAtEnd = false
+
+        var wantsMore: Bool { !self.isAtEnd && self.found.count < self.limit }
+
+        func matches(_ lane: LaneKey) -> Bool {
+            (self.filter.queue ?? lane.queue) == lane.queue && (self.filter.type ?? lane.type) == lane.type
+        }
+    }
+
+    private func continueSearch(_ search: inout Search) throws(StoreError) {
+        let connection = try self.connection()
+        let state = search.filter.state
+        let scan = state?.isTerminal == true ? connection.scanOver : connection.scan
+        try self.transaction(connection) { () throws(StoreError) in
+            scan.bind(0, Int64(search.after?.rawValue ?? 0))
+            if let state, state.isTerminal { scan.bind(1, Int64(state.rawValue)) }
+            defer { scan.reset() }
+            for _ in 0..<Self.rowsMax {
+                guard search.wantsMore else { return }
+                guard try scan.step() else {
+                    search.isAtEnd = true
+                    return
+                }
+                let id = JobID(rawValue: scan.unsigned(0))
+                search.after = id
+                if let state, scan.integer(2) != Int64(state.rawValue) { continue }
+                guard search.matches(try self.lane(scan.integer(1), connection)) else { continue }
+                if let record = try self.record(id, connection) { search.found.append(record) }
+            }
+        }
+    }
+
+    private func record(_ id: JobID, _ connection: Connection) throws(StoreError) -> JobRecord? {
+        let row = connection.fetch
+        row.bind(0, Int64(bitPattern: id.rawValue))
+        guard try row.step() else { return nil }
+        defer { row.reset() }
+        let lane = try self.lane(row.integer(0), connection)
+        return JobRecord(
+            id: id, lane: lane, state: JobState(rawValue: UInt8(clamping: row.integer(1))) ?? .ready,
+            history: JobHistory(
+                failures: UInt16(clamping: row.integer(4)), nodeDeaths: UInt8(clamping: row.integer(5))),
+            options: JobOptions(stored: row.blob(9), priority: lane.priority),
+            createdAt: WallTime(microseconds: row.integer(2)),
+            due: row.optionalInteger(3).map { WallTime(microseconds: $0) },
+            finishedAt: row.optionalInteger(6).map { WallTime(microseconds: $0) },
+            lastFailure: row.text(7).map { JobFailure(kind: $0, message: row.text(8) ?? "") },
+            payloadCount: Int(row.integer(10)))
+    }
+
+    private func lane(_ number: Int64, _ connection: Connection) throws(StoreError) -> LaneKey {
+        if number >= self.lanes.count {
+            var lanes: [LaneKey] = []
+            let sql = "SELECT \(LaneRow.columns) FROM lanes ORDER BY id"
+            try connection.database.read(sql) { row throws(StoreError) in
+                guard let lane = LaneRow(row, from: 0) else { throw StoreError(.corrupt, "a lane makes no sense") }
+                lanes.append(lane.totals.lane)
+            }
+            self.lanes = lanes
+        }
+        guard number >= 0, number < self.lanes.count else { throw StoreError(.corrupt, "a job is in no lane") }
+        return self.lanes[Int(number)]
+    }
+
+    // MARK: The connection
+
+    private func connection() throws(StoreError) -> Connection {
+        if let opened { return opened }
+        guard !self.isClosed else { throw StoreError(.failed, "the store is closed") }
+        let database = try Database(path: self.path, isReadOnly: true, vfs: self.vfs)
+        try database.execute("PRAGMA query_only=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-2048")
+        let connection = Connection(
+            database: database,
+            scan: try database.prepare("SELECT id, lane, state FROM jobs WHERE id > ?1 ORDER BY id"),
+            scanOver: try database.prepare(
+                "SELECT id, lane, state FROM jobs WHERE state >= 4 AND state = ?2 AND id > ?1 ORDER BY id"),
+            fetch: try database.prepare(
+                """
+                SELECT lane, state, created, due, failures, deaths, finished, failure_kind, failure_message, options,
+                length(payload) FROM jobs WHERE id = ?
+                """),
+            payload: try database.prepare("SELECT payload FROM jobs WHERE id = ?"))
+        self.opened = connection
+        return connection
+    }
+
+    /// Lets `body` see one moment.
+    private func transaction<Value>(
+        _ connection: Connection, _ body: () throws(StoreError) -> Value
+    ) throws(StoreError) -> Value {
+        try connection.database.execute("BEGIN")
+        // Nothing was written: there is nothing to lose.
+        defer { try? connection.database.execute("COMMIT") }
+        return try body()
     }
 }

@@ -1,4 +1,3 @@
-import CSQLite
 package import MartletCore
 package import MartletRuntime
 package import MartletStore
@@ -6,40 +5,30 @@ package import MartletStore
 /// Keeps jobs in one SQLite file: WAL, `synchronous=FULL`, one connection that writes and checkpoints.
 ///
 /// Uses a loop of its own for writing, since its calls block, and another for questions that people ask, so that a
-/// long list delays no commit.
+/// long list delays no commit. Beside the database lie its log (`-wal`), a lock file (`-lock`) and space kept for a
+/// full disk (`-reserve`).
 package actor SQLiteStore: JobStore {
-    /// How the store behaves. Only tests have a reason to change it.
-    package struct Settings: Sendable {
-        /// `FULL` in production: every commit is synced.
-        package let synchronous: String
-        /// A registered VFS; nil is the system's.
-        package let vfs: String?
-        /// The log is checkpointed once it holds this many bytes.
-        package let logBytesMax: Int
-        package let cacheBytes: Int
-
-        package init(
-            synchronous: String = "FULL", vfs: String? = nil, logBytesMax: Int = 64 << 20, cacheBytes: Int = 16 << 20
-        ) {
-            self.synchronous = synchronous
-            self.vfs = vfs
-            self.logBytesMax = logBytesMax
-            self.cacheBytes = cacheBytes
-        }
-    }
-
     private let path: String
     private let shard: UInt16
     private let loop: EventLoop
-    private let settings: Settings
+    private let settings: SQLiteSettings
     private let reader: SQLiteReader
-    private var lock: StoreLockBox?
-    private var database: Database?
-    private var transaction: StoreTransaction?
+    private var open: OpenStore?
     private var space: DiskSpace
     private var isCheckpointDue = false
+    private var isIdleWatched = false
+    private var commits: UInt64 = 0
     /// Set once a COMMIT or sync has failed: nothing that is in memory or in the page cache can be trusted.
     private var isBroken = false
+
+    private struct OpenStore {
+        let lock: StoreLock
+        let database: Database
+        let transaction: StoreTransaction
+        let load: Statement
+        let readyJobs: Statement
+        let scheduledJobs: Statement
+    }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
 
@@ -47,110 +36,147 @@ package actor SQLiteStore: JobStore {
     ///   - loop: where writing is done; blocks.
     ///   - readerLoop: where people's questions are answered; blocks.
     package init(
-        path: String, shard: UInt16 = 0, loop: EventLoop, readerLoop: EventLoop, settings: Settings = Settings()
+        path: String, shard: UInt16 = 0, loop: EventLoop, readerLoop: EventLoop,
+        settings: SQLiteSettings = SQLiteSettings()
     ) {
         self.path = path
         self.shard = shard
         self.loop = loop
         self.settings = settings
         self.reader = SQLiteReader(path: path, vfs: settings.vfs, loop: readerLoop)
-        self.space = DiskSpace(databasePath: path)
+        self.space = DiskSpace(databasePath: path, disk: settings.disk)
     }
 
     // MARK: Opening and closing
 
     package func open() async throws(StoreError) -> StoreOpening {
-        self.lock = StoreLockBox(try StoreLock(path: self.path + "-lock"))
+        precondition(self.open == nil, "a store is opened once")
+        let lock = try StoreLock(path: self.path + "-lock")
         do {
-            return try self.openDatabase()
+            return try self.openDatabase(lock)
         } catch {
-            self.transaction = nil
-            self.database = nil
-            self.lock = nil
-            throw error
+            self.open = nil
+            // Space for what the last owner left, if there was none.
+            guard error.code == .diskFull, self.space.giveUpReserve() else { throw error }
+            return try self.openDatabase(lock)
         }
     }
 
-    private func openDatabase() throws(StoreError) -> StoreOpening {
+    private func openDatabase(_ lock: StoreLock) throws(StoreError) -> StoreOpening {
         let database = try Database(path: self.path, isReadOnly: false, vfs: self.settings.vfs)
+        let isNew = try Schema.check(database, path: self.path)
         try database.execute(
             """
             PRAGMA journal_mode=WAL; PRAGMA synchronous=\(self.settings.synchronous); PRAGMA wal_autocheckpoint=0;
             PRAGMA secure_delete=OFF; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;
             PRAGMA cache_size=-\(self.settings.cacheBytes / 1024);
             """)
-        // Before anything is read: what the last owner left is to be on disk, not only in the page cache.
-        try Self.checkpoint(database, mode: SQLITE_CHECKPOINT_TRUNCATE)
-        try Schema.prepare(database, path: self.path)
-        try database.execute("UPDATE meta SET value = value + 1 WHERE name = 'epoch'")
-        try Self.checkpoint(database, mode: SQLITE_CHECKPOINT_TRUNCATE)
+        // Before anything is served: what the last owner left is to be on disk, not only in the page cache.
+        try self.checkpointAll(database)
+        if isNew { try Schema.create(in: database) }
+        try database.execute("UPDATE owner SET epoch = epoch + 1")
+        try self.checkpointAll(database)
         let transaction = try StoreTransaction(database, shard: self.shard)
-        self.database = database
-        self.transaction = transaction
-        self.space.forget()
+        try self.checkSequence(transaction)
+        self.open = OpenStore(
+            lock: lock, database: database, transaction: transaction,
+            load: try database.prepare(
+                "SELECT lane, due, failures, deaths, options, payload FROM jobs WHERE id = ? AND state <= 2"),
+            readyJobs: try database.prepare("SELECT id, lane FROM jobs WHERE id > ? AND state = 2 ORDER BY id LIMIT ?"),
+            scheduledJobs: try database.prepare(
+                """
+                SELECT due, id, lane FROM jobs WHERE state = 1 AND (due, id) > (?, ?) AND due <= ?
+                ORDER BY due, id LIMIT ?
+                """))
         self.space.replenish()
-        let epoch = try database.integer("SELECT value FROM meta WHERE name = 'epoch'") ?? 0
+        let epoch = try database.integer("SELECT epoch FROM owner") ?? 0
+        let totals = transaction.lanes.map(\.totals)
         return StoreOpening(
-            epoch: Epoch(rawValue: UInt64(bitPattern: epoch)), lanes: transaction.lanes.map(\.key),
-            nodes: try Self.nodes(database), pendingCount: Int(transaction.lanes.reduce(0) { $0 + $1.pending }))
+            epoch: Epoch(rawValue: UInt64(bitPattern: epoch)), lanes: totals.map(\.lane),
+            nodes: try Self.nodes(database), pendingCount: Int(totals.reduce(0) { $0 + $1.ready + $1.scheduled }))
+    }
+
+    private func checkpointAll(_ database: Database) throws(StoreError) {
+        guard try database.checkpoint(truncates: true) else {
+            throw StoreError(.locked, "\(self.path): somebody reads it and keeps its log from being written back")
+        }
+        self.space.logWasCut()
+    }
+
+    /// An id given twice would be worse than a store that does not open.
+    private func checkSequence(_ transaction: StoreTransaction) throws(StoreError) {
+        let next = JobID(shard: self.shard, sequence: transaction.nextSequence)
+        let last = try transaction.database.integer("SELECT max(id) FROM jobs") ?? 0
+        guard last < Int64(next.rawValue) else {
+            throw StoreError(.corrupt, "\(self.path) holds job \(last), though the next id is \(next)")
+        }
     }
 
     private static func nodes(_ database: Database) throws(StoreError) -> [NodeRecord] {
-        let rows = try database.prepareOnce("SELECT name, incarnation, lease FROM nodes ORDER BY name")
-        defer { rows.finalize() }
         var nodes: [NodeRecord] = []
-        while try rows.step() {
-            let id = NodeID(name: rows.text(0) ?? "", incarnation: UInt64(bitPattern: rows.integer(1)))
-            nodes.append(NodeRecord(id: id, leaseDuration: .microseconds(rows.integer(2))))
+        try database.read("SELECT name, incarnation, lease FROM nodes ORDER BY name") { row throws(StoreError) in
+            let id = NodeID(name: row.text(0) ?? "", incarnation: row.unsigned(1))
+            nodes.append(NodeRecord(id: id, leaseDuration: .microseconds(row.integer(2))))
         }
         return nodes
     }
 
     package func close() async {
         await self.reader.close()
-        if let database = self.database, !self.isBroken {
-            try? Self.checkpoint(database, mode: SQLITE_CHECKPOINT_TRUNCATE)
+        if let open, !self.isBroken {
+            // What cannot be written back now is in the log, and is found at the next opening.
+            _ = try? open.database.checkpoint(truncates: true)
         }
-        self.transaction = nil
-        self.database = nil
-        self.lock = nil
+        self.open = nil
     }
 
     // MARK: Committing
 
     package func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome] {
-        let (database, transaction) = try self.opened()
-        try self.space.ensure(
-            Self.logBytes(of: group), after: database.logPages * Self.logPageBytes, mayUseReserve: group.mayUseReserve)
-        var outcomes: [ChangeOutcome] = []
+        let open = try self.opened()
         do {
-            try database.execute("BEGIN IMMEDIATE")
-            outcomes = try transaction.apply(group)
+            if !group.mayUseReserve { try self.space.requireReserve() }
+            return try self.commit(group, in: open)
         } catch {
-            throw self.rollBack(after: error)
+            guard error.code == .diskFull, group.mayUseReserve, self.space.giveUpReserve() else { throw error }
+            return try self.commit(group, in: open)
+        }
+    }
+
+    private func commit(_ group: CommitGroup, in open: OpenStore) throws(StoreError) -> [ChangeOutcome] {
+        try self.makeRoom(for: group, in: open)
+        let outcomes: [ChangeOutcome]
+        do {
+            try open.transaction.begin()
+            outcomes = try open.transaction.apply(group)
+        } catch {
+            throw self.rollBack(open, after: error)
         }
         do {
-            try database.execute("COMMIT")
+            try open.transaction.commit()
         } catch {
             self.isBroken = true
             throw StoreError(.outcomeUnknown, "COMMIT failed: \(error.message)", nativeCode: error.nativeCode)
         }
-        self.checkpointLater(database)
+        self.commits &+= 1
+        self.checkpointLater(open)
         return outcomes
     }
 
-    private func opened() throws(StoreError) -> (Database, StoreTransaction) {
-        if self.isBroken { throw StoreError(.outcomeUnknown, "a COMMIT failed before: the store must be opened again") }
-        guard let database, let transaction else { throw StoreError(.failed, "the store is not open") }
-        return (database, transaction)
+    private func opened() throws(StoreError) -> OpenStore {
+        if self.isBroken {
+            throw StoreError(
+                .outcomeUnknown, "a commit or sync failed before: only a new process can know what is left")
+        }
+        guard let open else { throw StoreError(.failed, "the store is not open") }
+        return open
     }
 
     /// Undoes a transaction that failed before COMMIT. Returns what to tell the caller.
-    private func rollBack(after error: StoreError) -> StoreError {
+    private func rollBack(_ open: OpenStore, after error: StoreError) -> StoreError {
         do {
-            guard let database, let transaction else { return error }
-            if database.isInTransaction { try database.execute("ROLLBACK") }
-            try transaction.reload()
+            if open.database.isInTransaction { try open.database.execute("ROLLBACK") }
+            try open.transaction.reload()
         } catch {
             self.isBroken = true
             return StoreError(.outcomeUnknown, "ROLLBACK failed: \(error.message)", nativeCode: error.nativeCode)
@@ -163,64 +189,78 @@ package actor SQLiteStore: JobStore {
 
     // MARK: The log
 
-    private static let logPageBytes = 4096 + 24
-
-    /// A bound on what a group writes to the log: its payloads, and a page for each change of a row elsewhere.
-    private static func logBytes(of group: CommitGroup) -> Int {
-        var bytes = 64 * self.logPageBytes
-        for change in group.changes {
-            switch change {
-            case .submit(let submission):
-                bytes += submission.jobs.reduce(0) { $0 + $1.payload.count + 64 } * 9 / 8 + 4 * self.logPageBytes
-            case .succeed(let jobs): bytes += min(jobs.count, 256) * self.logPageBytes
-            case .update(let updates): bytes += min(updates.count, 256) * 3 * self.logPageBytes
-            case .deleteDead(let ids): bytes += min(ids.count, 256) * 2 * self.logPageBytes
-            default: bytes += 4 * self.logPageBytes
-            }
+    private func makeRoom(for group: CommitGroup, in open: OpenStore) throws(StoreError) {
+        let bytes = LogEstimate.bytes(of: group)
+        do {
+            try self.space.ensure(bytes, after: open.database.logPages * LogEstimate.pageBytes)
+        } catch {
+            // A log that was written back starts anew, in the space that it has.
+            guard error.code == .diskFull, open.database.logPages > 0, try self.checkpoint(open) else { throw error }
+            try self.space.ensure(bytes, after: 0)
         }
-        return bytes
     }
 
-    /// Checkpoints after the calls that already wait, so that none of them waits for it.
-    private func checkpointLater(_ database: Database) {
-        guard database.logPages * Self.logPageBytes > self.settings.logBytesMax, !self.isCheckpointDue else { return }
-        self.isCheckpointDue = true
-        self.loop.schedule(at: self.loop.now) { [weak self] in
-            self?.assumeIsolated { $0.checkpointNow() }
+    /// Checkpoints soon when the log has grown long, else when there is nothing else to do.
+    private func checkpointLater(_ open: OpenStore) {
+        let logBytes = open.database.logPages * LogEstimate.pageBytes
+        if logBytes > self.settings.logBytesMax {
+            guard !self.isCheckpointDue else { return }
+            self.isCheckpointDue = true
+            self.schedule(after: .zero) { $0.checkpointNow() }
+        } else if logBytes > self.settings.idleLogBytesMax, !self.isIdleWatched {
+            self.isIdleWatched = true
+            self.watchIdle(since: self.commits)
+        }
+    }
+
+    private func watchIdle(since commits: UInt64) {
+        self.schedule(after: self.settings.idleTime) { store in
+            if store.commits == commits {
+                store.isIdleWatched = false
+                store.checkpointNow()
+            } else {
+                store.watchIdle(since: store.commits)
+            }
+        }
+    }
+
+    private func schedule(after wait: Duration, _ action: @escaping @Sendable (isolated SQLiteStore) -> Void) {
+        self.loop.schedule(at: self.loop.now + wait) { [weak self] in
+            self?.assumeIsolated { action($0) }
         }
     }
 
     private func checkpointNow() {
         self.isCheckpointDue = false
-        guard let database, !self.isBroken else { return }
-        var inLog: Int32 = 0
-        var done: Int32 = 0
-        let code = sqlite3_wal_checkpoint_v2(database.handle, nil, SQLITE_CHECKPOINT_PASSIVE, &inLog, &done)
-        if code == SQLITE_OK, inLog == done {
-            self.space.replenish()
-        } else if code & 0xff == SQLITE_IOERR {
-            self.isBroken = true
-        }
+        guard let open, !self.isBroken else { return }
+        // A failure that matters is remembered; after others the log goes on growing and the next commit tries again.
+        _ = try? self.checkpoint(open)
     }
 
-    private static func checkpoint(_ database: Database, mode: Int32) throws(StoreError) {
-        let code = sqlite3_wal_checkpoint_v2(database.handle, nil, mode, nil, nil)
-        guard code == SQLITE_OK else { throw database.error(code) }
+    /// Returns whether the log starts anew.
+    private func checkpoint(_ open: OpenStore) throws(StoreError) -> Bool {
+        do {
+            guard try open.database.checkpoint(truncates: false) else { return false }
+        } catch {
+            // After a sync that failed the page cache may show what the disk does not have.
+            if error.code != .diskFull { self.isBroken = true }
+            throw self.isBroken
+                ? StoreError(.outcomeUnknown, "checkpoint failed: \(error.message)", nativeCode: error.nativeCode)
+                : error
+        }
+        self.space.replenish()
+        return true
     }
 
     // MARK: Recovery and loading
 
     package func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
-        let rows = try self.opened().0.prepareOnce(
-            "SELECT id, lane FROM jobs WHERE id > ? AND state = 2 ORDER BY id LIMIT ?")
-        defer { rows.finalize() }
+        let rows = try self.opened().readyJobs
         rows.bind(0, Int64(after?.rawValue ?? 0))
         rows.bind(1, Int64(limit))
         var jobs: [ReadyJob] = []
         while try rows.step() {
-            jobs.append(
-                ReadyJob(
-                    id: JobID(rawValue: UInt64(rows.integer(0))), lane: LaneID(rawValue: UInt32(rows.integer(1)))))
+            jobs.append(ReadyJob(id: JobID(rawValue: rows.unsigned(0)), lane: Self.lane(rows.integer(1))))
         }
         return jobs
     }
@@ -228,12 +268,7 @@ package actor SQLiteStore: JobStore {
     package func scheduledJobs(
         after: ScheduledJob?, dueBy due: WallTime, limit: Int
     ) async throws(StoreError) -> [ScheduledJob] {
-        let rows = try self.opened().0.prepareOnce(
-            """
-            SELECT due, id, lane FROM jobs WHERE state = 1 AND (due, id) > (?, ?) AND due <= ?
-            ORDER BY due, id LIMIT ?
-            """)
-        defer { rows.finalize() }
+        let rows = try self.opened().scheduledJobs
         rows.bind(0, after?.due.microseconds ?? .min)
         rows.bind(1, Int64(clamping: after?.id.rawValue ?? 0))
         rows.bind(2, due.microseconds)
@@ -242,38 +277,41 @@ package actor SQLiteStore: JobStore {
         while try rows.step() {
             jobs.append(
                 ScheduledJob(
-                    due: WallTime(microseconds: rows.integer(0)), id: JobID(rawValue: UInt64(rows.integer(1))),
-                    lane: LaneID(rawValue: UInt32(rows.integer(2)))))
+                    due: WallTime(microseconds: rows.integer(0)), id: JobID(rawValue: rows.unsigned(1)),
+                    lane: Self.lane(rows.integer(2))))
         }
         return jobs
     }
 
     package func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
-        let (database, transaction) = try self.opened()
-        let row = try database.prepareOnce(
-            "SELECT lane, due, failures, deaths, options, payload FROM jobs WHERE id = ? AND state <= 2")
-        defer { row.finalize() }
+        let open = try self.opened()
+        let row = open.load
         var jobs: [StoredJob] = []
         var bytes = 0
         for id in ids {
             if bytes >= bytesMax, !jobs.isEmpty { return (jobs, false) }
             row.bind(0, Int64(id.rawValue))
             guard try row.step() else { continue }
-            let lane = LaneID(rawValue: UInt32(row.integer(0)))
-            let history = JobHistory(
-                failures: UInt16(clamping: row.integer(2)), nodeDeaths: UInt8(clamping: row.integer(3)))
-            let priority = transaction.lanes[Int(lane.rawValue)].key.priority
+            defer { row.reset() }
+            let lane = Self.lane(row.integer(0))
+            guard Int(lane.rawValue) < open.transaction.lanes.count else {
+                throw StoreError(.corrupt, "job \(id) is in no lane")
+            }
             let payload = Bytes(copying: row.blob(5))
             bytes += payload.count
+            let priority = open.transaction.lanes[Int(lane.rawValue)].totals.lane.priority
             jobs.append(
                 StoredJob(
-                    id: id, lane: lane, history: history,
+                    id: id, lane: lane,
+                    history: JobHistory(
+                        failures: UInt16(clamping: row.integer(2)), nodeDeaths: UInt8(clamping: row.integer(3))),
                     options: JobOptions(stored: row.blob(4), priority: priority), payload: payload,
                     due: row.optionalInteger(1).map { WallTime(microseconds: $0) }))
-            row.reset()
         }
         return (jobs, true)
     }
+
+    private static func lane(_ number: Int64) -> LaneID { LaneID(rawValue: UInt32(clamping: number)) }
 
     // MARK: Questions
 
@@ -289,14 +327,5 @@ package actor SQLiteStore: JobStore {
 
     package nonisolated func laneTotals() async throws(StoreError) -> [LaneTotals] {
         try await self.reader.laneTotals()
-    }
-}
-
-/// Holds the lock, which cannot be copied, in an optional property.
-private final class StoreLockBox {
-    private let lock: StoreLock
-
-    init(_ lock: consuming StoreLock) {
-        self.lock = lock
     }
 }

@@ -1,0 +1,29 @@
+import Foundation
+import MartletRuntime
+
+/// A folder that is gone when nobody uses it any more.
+final class TemporaryFolder: Sendable {
+    let url: URL
+
+    init() throws {
+        self.url = FileManager.default.temporaryDirectory.appending(path: "martlet-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: self.url, withIntermediateDirectories: true)
+    }
+
+    func file(_ name: String) -> String { self.url.appending(path: name).path }
+
+    deinit {
+        try? FileManager.default.removeItem(at: self.url)
+    }
+}
+
+/// The threads of one store.
+struct StoreLoops: Sendable {
+    let writer = ThreadLoop(name: "store")
+    let reader = ThreadLoop(name: "store-reader")
+
+    func shutdown() {
+        self.writer.shutdown()
+        self.reader.shutdown()
+    }
+}

@@ -1,0 +1,147 @@
+import MartletCore
+package import MartletStore
+
+/// Makes commit groups that a coordinator could have made, and some that race: the same ones for the same seed.
+package struct GroupGenerator {
+    /// The bounds of what is made.
+    package struct Limits: Sendable {
+        package let changesMax: Int
+        package let jobsMax: Int
+        package let payloadMax: Int
+
+        package init(changesMax: Int = 8, jobsMax: Int = 6, payloadMax: Int = 40) {
+            self.changesMax = changesMax
+            self.jobsMax = jobsMax
+            self.payloadMax = payloadMax
+        }
+    }
+
+    private static let sessions = (1...4).map { SessionID(high: UInt64($0), low: .max - UInt64($0)) }
+
+    private var random: SplitMix
+    private let limits: Limits
+    private var now: Int64 = 1_000_000
+    private var sequences: [SessionID: UInt64] = [:]
+    private var lanesUsed = 0
+
+    package init(seed: UInt64, limits: Limits = Limits()) {
+        self.random = SplitMix(state: seed)
+        self.limits = limits
+    }
+
+    package mutating func below(_ bound: Int) -> Int { Int(self.random.next() % UInt64(bound)) }
+
+    package mutating func chance(_ percent: Int) -> Bool { self.below(100) < percent }
+
+    /// The next group, for a store that holds what `state` holds.
+    package mutating func next(for state: StoreState) -> CommitGroup {
+        self.now += Int64(self.below(90_000_000))
+        var newLanes: [(id: LaneID, key: LaneKey)] = []
+        if self.lanesUsed < 2 || (self.lanesUsed < 6 && self.chance(10)) {
+            let priority = Priority(rawValue: UInt8(self.below(10)))!
+            let key = LaneKey(queue: "q\(self.lanesUsed % 2)", type: "t\(self.lanesUsed / 2)", priority: priority)
+            newLanes.append((LaneID(rawValue: UInt32(self.lanesUsed)), key))
+            self.lanesUsed += 1
+        }
+        let lanes = state.lanes + newLanes.filter { $0.id.rawValue >= state.laneTotals.count }.map(\.key)
+        var changes: [Change] = []
+        for _ in 0..<1 + self.below(self.limits.changesMax) { changes.append(self.change(for: state, lanes: lanes)) }
+        return CommitGroup(
+            epoch: state.epoch, now: WallTime(microseconds: self.now), newLanes: newLanes, changes: changes)
+    }
+
+    private mutating func change(for state: StoreState, lanes: [LaneKey]) -> Change {
+        let session = Self.sessions[self.below(Self.sessions.count)]
+        switch self.below(100) {
+        case 0..<8: return .openSession(session)
+        case 8..<50: return .submit(self.submission(in: session, lanes: lanes))
+        case 50..<72:
+            return .succeed(self.pick(from: state).map { self.success(of: $0, in: state, lanes: lanes.count) })
+        case 72..<88: return .update(self.pick(from: state).map { self.update(of: $0, in: state, lanes: lanes.count) })
+        case 88..<92: return .deleteDead(self.pick(from: state))
+        case 92..<94:
+            let id = NodeID(name: "n\(self.below(3))", incarnation: self.random.next())
+            return .saveNode(NodeRecord(id: id, leaseDuration: .seconds(self.below(60))))
+        case 94: return .forgetNode(name: "n\(self.below(3))")
+        case 95..<97:
+            return .expireSessions(unusedSince: WallTime(microseconds: self.now - Int64(self.below(1_200_000_000))))
+        default:
+            let state = JobState.allCases[self.below(JobState.allCases.count)]
+            let before = WallTime(microseconds: self.now - Int64(self.below(600_000_000)))
+            return .purgeFinished(state: state, before: before, limit: self.below(5))
+        }
+    }
+
+    private mutating func submission(in session: SessionID, lanes: [LaneKey]) -> Submission {
+        let last = self.sequences[session] ?? 0
+        var sequence = last + 1
+        switch self.below(100) {
+        case 0..<70: break
+        case 70..<85: sequence = max(1, last - UInt64(self.below(Int(min(last, 8)) + 1)))
+        case 85..<92: sequence = max(1, last - UInt64(self.below(Int(min(last, 600)) + 1)))
+        case 92..<97: sequence += UInt64(self.below(5))
+        default: sequence += UInt64(self.below(400))
+        }
+        self.sequences[session] = max(last, sequence)
+        return Submission(
+            session: session, sequence: sequence,
+            jobs: (0..<self.below(self.limits.jobsMax + 1)).map { _ in self.job(lanes: lanes) })
+    }
+
+    private mutating func job(lanes: [LaneKey]) -> NewJob {
+        let lane = self.below(lanes.count)
+        var options = JobOptions(priority: lanes[lane].priority)
+        if self.chance(10) { options.timeout = .milliseconds(self.below(10_000_000)) }
+        if self.chance(10) { options.retry = RetryPolicy(maxAttempts: 1 + self.below(9), jitter: 0.5) }
+        let payload = (0..<self.below(self.limits.payloadMax + 1)).map { _ in UInt8(self.below(256)) }
+        let due = self.chance(20) ? WallTime(microseconds: self.now + Int64(self.below(5)) * 60_000_000) : nil
+        return NewJob(
+            lane: LaneID(rawValue: UInt32(lane)), options: options, payload: Bytes(copying: payload), due: due)
+    }
+
+    /// Some jobs, most of which are there.
+    private mutating func pick(from state: StoreState) -> [JobID] {
+        let ids = state.ids(in: Set(JobState.allCases))
+        return (0..<self.below(self.limits.jobsMax + 1)).map { _ in
+            if ids.isEmpty || self.chance(8) {
+                return JobID(shard: state.shard, sequence: 1 + UInt64(self.below(Int(state.nextSequence) + 5)))
+            }
+            return ids[self.below(ids.count)]
+        }
+    }
+
+    private mutating func lane(of id: JobID, in state: StoreState, lanes: Int) -> LaneID {
+        if self.chance(96), let key = state.job(id)?.record.lane, let index = state.lanes.firstIndex(of: key) {
+            return LaneID(rawValue: UInt32(index))
+        }
+        return LaneID(rawValue: UInt32(self.below(lanes)))
+    }
+
+    private mutating func success(of id: JobID, in state: StoreState, lanes: Int) -> SucceededJob {
+        SucceededJob(id: id, lane: self.lane(of: id, in: state, lanes: lanes), isRetained: self.chance(20))
+    }
+
+    private mutating func update(of id: JobID, in state: StoreState, lanes: Int) -> JobUpdate {
+        let next = [JobState.ready, .scheduled, .scheduled, .dead, .dead, .cancelled, .expired][self.below(7)]
+        let due = next == .scheduled ? WallTime(microseconds: self.now + Int64(self.below(5)) * 60_000_000) : nil
+        let failure = JobFailure(kind: "k\(self.below(3))", message: String(repeating: "m", count: self.below(30)))
+        return JobUpdate(
+            id: id, lane: self.lane(of: id, in: state, lanes: lanes), expected: self.chance(80) ? .pending : .dead,
+            state: next, due: due,
+            history: JobHistory(failures: UInt16(self.below(4)), nodeDeaths: UInt8(self.below(3))),
+            failure: self.chance(50) ? failure : nil)
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+private struct SplitMix {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        self.state &+= 0x9e37_79b9_7f4a_7c15
+        var z = self.state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
