@@ -81,7 +81,7 @@ final class NNGConnectionCore: Sendable {
         try nngCheck(nng_socket_set_int(socket, NNG_OPT_MAXTTL, 1), text)
         var dialer = nng_dialer()
         try nngCheck(nng_dialer_create(&dialer, socket, address.description), text)
-        try nngCheck(nng_dialer_set_size(dialer, NNG_OPT_RECVMAXSZ, options.frameBytesMax), text)
+        try nngCheck(nng_dialer_set_size(dialer, NNG_OPT_RECVMAXSZ, options.messageBytesMax), text)
         // nng 1.5.2 redials at once after half of all losses; each process having its own minimum spreads the rest.
         let shortest = Double(options.reconnectDelay.lowerBound.wholeMilliseconds) * (1 + 4 * jitter)
         let longest = Int32(clamping: options.reconnectDelay.upperBound.wholeMilliseconds)

@@ -144,7 +144,7 @@ final class NNGListenerCore: @unchecked Sendable {
         var listener = nng_listener()
         try nngCheck(nng_listener_create(&listener, socket, address.description), text)
         do throws(TransportError) {
-            try nngCheck(nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, self.options.frameBytesMax), text)
+            try nngCheck(nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, self.options.messageBytesMax), text)
             var port: Int32 = 0
             switch address.endpoint {
             case .tcp:

@@ -19,6 +19,9 @@ package struct NNGOptions: Sendable {
     /// Permission bits of an ipc socket. By default only its owner may connect.
     package let ipcPermissions: UInt16
 
+    /// What nng's own limit is set to: it counts the request's number, four bytes in front of each frame.
+    var messageBytesMax: Int { self.frameBytesMax + 4 }
+
     /// - Precondition: bounds are positive, durations are positive, permissions are within 0o777.
     package init(
         frameBytesMax: Int = 8 << 20,
