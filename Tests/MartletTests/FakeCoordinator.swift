@@ -69,8 +69,6 @@ actor FakeCoordinator {
         self.loop = loop
     }
 
-    func configure(_ body: (isolated FakeCoordinator) -> Void) { body(self) }
-
     func serve(_ listener: any RequestListener) async {
         while true {
             let events = await listener.receive()
