@@ -48,7 +48,8 @@ struct SignUpWorker {
                 name: environment["MARTLET_NODE"] ?? "sign-up",
                 address: environment["MARTLET_NODES_ADDRESS"] ?? "tcp://127.0.0.1:7401",
                 queues: ["mail"],
-                slots: 16))
+                slots: 16,
+                stateDirectory: environment["MARTLET_STATE"]))
         worker.register(WelcomeMail.self)
         // Until SIGTERM: then running mails finish, waiting ones go back, and the exit code is 0.
         try await worker.run()
