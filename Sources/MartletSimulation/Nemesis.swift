@@ -1,3 +1,4 @@
+import MartletCoordinator
 import MartletCore
 import MartletTransport
 
@@ -43,6 +44,7 @@ struct Nemesis {
         self.cluster.world.wallOffsetMicroseconds += 48 * 3_600_000_000
         self.cluster.link.isUnreliable = false
         self.cluster.link.parted = []
+        self.cluster.network.cutConnections { _, _ in true }
         self.cluster.diskFaults = DiskFaults()
         self.cluster.startWhatIsMissing()
     }
@@ -104,7 +106,12 @@ struct Nemesis {
         self.cluster.witness.count(.partition)
         self.cluster.link.parted.insert(host)
         let cluster = self.cluster
-        self.repair(after: .milliseconds(100), .seconds(10)) { cluster.link.parted.remove(host) }
+        let epochBefore = cluster.parts?.epoch
+        self.repair(after: .milliseconds(100), .seconds(10)) {
+            cluster.link.parted.remove(host)
+            // A host whose peer died meanwhile is told by the reset that answers its next packet.
+            if cluster.parts?.epoch != epochBefore { cluster.network.cutConnections { client, _ in client == host } }
+        }
     }
 
     private mutating func cutConnections() {

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Plants bugs, one at a time, in a copy of the sources; the simulation must find each within 2,000 seeds.
+
+mutants.py [NAME ...] plants only the named ones. Exits 0 if every mutant was found.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SEEDS = 2000
+CORE = "Sources/MartletCore/"
+COORDINATOR = "Sources/MartletCoordinator/"
+SDK = "Sources/Martlet/"
+
+# name, file, what stands there, what the bug makes of it
+MUTANTS = [
+    ("results answered before their commit", COORDINATOR + "NodeQueue.swift",
+     "        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in",
+     "        self.answer(report.number, settlement.verdicts, missing: [], in: report)\n"
+     "        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in"),
+    ("a submit that the store refused is answered as stored", COORDINATOR + "ClientService.swift",
+     "        case .failure(let error):\n            request.answer(Self.refusal(error))\n        case .success(let outcomes):\n            guard case .submitted",
+     "        case .failure:\n            request.answer(Submitted(first: JobID(rawValue: 1), count: UInt32(jobs.count), isRepeat: false))\n        case .success(let outcomes):\n            guard case .submitted"),
+    ("essential changes forgotten after a rollback", COORDINATOR + "CommitLog.swift",
+     "        guard !essential.isEmpty else { return }", "        guard essential.isEmpty else { return }\n        guard !essential.isEmpty else { return }"),
+    ("a lost delivery is taken for received", CORE + "Node/NodeQueueCore.swift",
+     "        if received >= self.lastDelivery.number {", "        if received <= self.lastDelivery.number {"),
+    ("a lease renewed for ever", CORE + "Node/NodeQueueCore.swift",
+     "        if silence >= self.times.leaseDuration { return self.die(into: &actions) }", ""),
+    ("a silent node's waiting jobs dropped", CORE + "Node/NodeQueueCore.swift",
+     "        self.settledTotal += UInt64(jobs.count)\n        actions.append(.giveBack(jobs))",
+     "        self.settledTotal += UInt64(jobs.count)"),
+    ("a dead node's unstarted jobs dropped", CORE + "Node/NodeQueueCore.swift",
+     "        if !free.isEmpty { actions.append(.giveBack(free)) }", ""),
+    ("leases ended early: a node's job runs twice", CORE + "Node/NodeQueueCore.swift",
+     "        if silence >= self.times.leaseDuration {", "        if silence >= self.times.leaseDuration / 4 {"),
+    ("recovered jobs run without waiting for inventories", COORDINATOR + "Coordinator.swift",
+     "isRecovering: !opening.nodes.isEmpty,", "isRecovering: false,"),
+    ("a claimed job is released as well", COORDINATOR + "NodeRegistry.swift",
+     "            await self.dispatcher.claim(stored.id)\n", ""),
+    ("a retry is stored but never scheduled", COORDINATOR + "NodeQueue.swift",
+     "                await self.context.dispatcher.schedule(", "                if attempt.history.failures > 1 { continue }\n                await self.context.dispatcher.schedule("),
+    ("scheduled jobs added during a load are lost", CORE + "Dispatch/ScheduledLine.swift",
+     "            self.added.append(job)", "            _ = job"),
+    ("jobs a node does not hold stay leased to it", CORE + "Node/NodeQueueCore+Report.swift",
+     "            if inventory.contains(LeaseToken(epoch: self.epoch, sequence: sequence)) {", "            if true {"),
+    ("a repeated submit gets a new sequence", SDK + "Client/SubmitCore.swift",
+     "            frame.mayBeAccepted = true\n            return .again(cause)",
+     "            self.retire(frame)\n            self.requeue(frame.entries, alone: false)\n            return .requeued"),
+    ("a worker keeps running after its leases", SDK + "Worker/WorkerCore+Time.swift",
+     "        guard now >= self.cancelAt, !self.holdsNothing || self.isDraining else { return }", "        if true { return }"),
+]
+
+
+def plant(tree, file, old, new):
+    path = tree / file
+    text = path.read_text()
+    if text.count(old) < 1:
+        sys.exit(f"mutants: {file} has changed; this text is gone:\n{old}")
+    path.write_text(text.replace(old, new, 1))
+
+
+def build(tree):
+    return subprocess.run(
+        ["swift", "build", "-c", "release", "--product", "martlet-simulate"], cwd=tree, capture_output=True, text=True)
+
+
+def hunt(tree):
+    """The seed that found the bug and what it said, or None."""
+    result = subprocess.run(
+        [str(tree / ".build/release/martlet-simulate"), "--seeds", str(SEEDS)], capture_output=True, text=True)
+    if result.returncode == 0:
+        return None
+    lines = [line for line in (result.stdout + result.stderr).splitlines() if line.startswith("seed")]
+    return lines[-1] if lines else "the process died on a precondition"
+
+
+def main():
+    wanted = sys.argv[1:]
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="martlet-mutants-") as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "*.db*"), symlinks=True)
+        for name, file, old, new in MUTANTS:
+            if wanted and name not in wanted:
+                continue
+            begin = time.monotonic()
+            original = (tree / file).read_text()
+            plant(tree, file, old, new)
+            built = build(tree)
+            if built.returncode != 0:
+                errors = [line for line in built.stdout.splitlines() if "error:" in line]
+                sys.exit(f"mutants: \"{name}\" does not build: {errors[:1]}")
+            found = hunt(tree)
+            (tree / file).write_text(original)
+            missed += found is None
+            print(f"{'found' if found else 'MISSED':<7} {name} ({time.monotonic() - begin:.0f} s): {found or ''}", flush=True)
+    print(f"{missed} missed" if missed else "every mutant was found")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
