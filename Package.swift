@@ -27,6 +27,7 @@ let package = Package(
         .systemLibrary(name: "CNNG", providers: [.apt(["libnng-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CSpawn"),
         target("MartletCore"),
         target("MartletRuntime", ["MartletCore"]),
         target("MartletConfiguration", ["MartletCore"]),
@@ -55,7 +56,7 @@ let package = Package(
             name: "MartletCLI",
             dependencies: [
                 "Martlet", "MartletConfiguration", "MartletCoordinator", "MartletObservability", "MartletStore",
-                "MartletStoreSQLite", "MartletTransport", "MartletWire", "MartletRuntime", "MartletCore",
+                "MartletStoreSQLite", "MartletTransport", "MartletWire", "MartletRuntime", "MartletCore", "CSpawn",
             ],
             swiftSettings: settings
         ),

@@ -81,6 +81,11 @@ package enum ConfigurationLoader {
                 fix: "use \(Self.tokenBytesMin) to \(Self.tokenBytesMax) bytes, as from: "
                     + "head -c 32 /dev/urandom | base64")
         }
+        guard String(validating: token, as: UTF8.self) != nil else {
+            throw ConfigurationError(
+                cause: "the cluster token in \(source) is not text",
+                fix: "encode it, as in: head -c 32 /dev/urandom | base64")
+        }
         return token
     }
 

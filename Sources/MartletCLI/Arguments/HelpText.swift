@@ -15,7 +15,10 @@ enum HelpText {
         guard let command = path.last else { return "" }
         let width = max(40, min(width, 100))
         var lines: [String] = []
-        lines.append("\(style.apply(.bold, path.map(\.name).joined(separator: " "))): \(command.summary)")
+        let title = path.map(\.name).joined(separator: " ")
+        let head = Self.wrap("\(title): \(command.summary)", width: width)
+        lines.append(style.apply(.bold, title) + head[0].dropFirst(title.count))
+        lines += head.dropFirst()
         lines += ["", "\(style.apply(.bold, "Usage:")) \(Self.usage(path))"]
         for paragraph in command.discussion { lines += [""] + Self.wrap(paragraph, width: width) }
         if !command.subcommands.isEmpty {

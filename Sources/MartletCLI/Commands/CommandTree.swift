@@ -16,7 +16,7 @@ enum CommandTree {
             .flag("version", "Print the version"),
         ],
         subcommands: [
-            CoordinatorCommand.spec, JobsCommand.spec, QueuesCommand.spec,
+            CoordinatorCommand.spec, WorkerCommand.spec, SubmitCommand.spec, JobsCommand.spec, QueuesCommand.spec,
             NodesCommand.spec, DeadCommand.spec, DoctorCommand.spec,
         ],
         examples: [

@@ -8,33 +8,41 @@ import Synchronization
     import Glibc
 #endif
 
-/// Learns which children have ended, by waiting for them on a thread of its own.
+/// Learns which children have ended, from a thread for each that sleeps until then.
 ///
-/// All signals go through it: it knows which process groups are still this process's to end. Nobody else in the
-/// process may start children while it lives.
+/// All signals go through it: it knows which process groups are still this process's to end.
 final class ChildReaper: Sendable {
     private struct State {
         /// Started and not reaped.
         var running: Set<pid_t> = []
         var ended: [pid_t: ChildOutcome.Ending] = [:]
-        var isStopping = false
     }
 
     private let state = Mutex(State())
-    /// Counts the children that were started and not yet waited for.
-    private let started = CountingSemaphore()
 
-    /// Starts a child while nobody looks at who has ended.
+    /// Starts a child and watches it.
     ///
-    /// - Parameter start: returns nil if no child was started.
-    func register(_ start: () -> pid_t?) -> pid_t? {
-        let processID = self.state.withLock { state in
-            let processID = start()
-            if let processID { state.running.insert(processID) }
-            return processID
+    /// - Parameters:
+    ///   - childEnded: called on the child's thread when ``takeEnded()`` has something to tell.
+    ///   - start: starts the child.
+    func watch(
+        _ start: () -> Result<pid_t, SpawnError>, childEnded: @escaping @Sendable () -> Void
+    ) -> Result<pid_t, SpawnError> {
+        // The thread comes first: without one, nobody would learn of the child's end.
+        let handover = Handover()
+        let hasThread = OwnThread.start {
+            guard let processID = handover.take() else { return }
+            self.collect(processID)
+            childEnded()
         }
-        if processID != nil { self.started.signal() }
-        return processID
+        guard hasThread else { return .failure(SpawnError(number: EAGAIN)) }
+        let result = self.state.withLock { state in
+            let result = start()
+            if case .success(let processID) = result { state.running.insert(processID) }
+            return result
+        }
+        handover.give(try? result.get())
+        return result
     }
 
     /// Sends a signal to the child and all of its process group, unless the child has ended.
@@ -52,29 +60,12 @@ final class ChildReaper: Sendable {
         }
     }
 
-    /// Ends ``run(_:)``. Only when no child runs any more.
-    func stop() {
-        self.state.withLock { $0.isStopping = true }
-        self.started.signal()
-    }
-
-    /// Waits for children until it is stopped; calls back after each end.
-    func run(_ childEnded: () -> Void) {
-        while true {
-            self.started.wait()
-            if self.state.withLock({ $0.isStopping }) { return }
-            self.collectOne()
-            childEnded()
-        }
-    }
-
-    private func collectOne() {
+    private func collect(_ processID: pid_t) {
         var info = siginfo_t()
         // The child stays a zombie for now, so that its group's number cannot be given to others.
-        while waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) != 0 {
+        while waitid(P_PID, id_t(processID), &info, WEXITED | WNOWAIT) != 0 {
             precondition(errno == EINTR, "a child that was started can be waited for: error \(errno)")
         }
-        let processID = Self.processID(info)
         self.state.withLock { state in
             // What the child left behind ends with it: nobody else would.
             kill(-processID, SIGKILL)
@@ -86,14 +77,20 @@ final class ChildReaper: Sendable {
             state.ended[processID] = number == 0 ? .exited(status >> 8 & 0xFF) : .signalled(number)
         }
     }
+}
 
-    private static func processID(_ info: siginfo_t) -> pid_t {
-        #if canImport(Glibc)
-            info._sifields._sigchld.si_pid
-        #elseif canImport(Musl)
-            info.__si_fields.__si_common.__first.__piduid.si_pid
-        #else
-            info.si_pid
-        #endif
+/// Tells a thread which child it is for.
+private final class Handover: Sendable {
+    private let processID = Mutex<pid_t?>(nil)
+    private let isGiven = CountingSemaphore()
+
+    func give(_ processID: pid_t?) {
+        self.processID.withLock { $0 = processID }
+        self.isGiven.signal()
+    }
+
+    func take() -> pid_t? {
+        self.isGiven.wait()
+        return self.processID.withLock { $0 }
     }
 }

@@ -3,6 +3,7 @@
 #elseif canImport(Musl)
     import Musl
 #else
+    import CSpawn
     import Glibc
 #endif
 
@@ -17,8 +18,12 @@ enum Descriptors {
     /// Nil if there are no descriptors left.
     static func makePipe() -> (read: CInt, write: CInt)? {
         var ends: [CInt] = [-1, -1]
-        guard pipe(&ends) == 0 else { return nil }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        #if canImport(Glibc)
+            guard pipe2(&ends, O_CLOEXEC) == 0 else { return nil }
+        #else
+            guard pipe(&ends) == 0 else { return nil }
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        #endif
         return (ends[0], ends[1])
     }
 

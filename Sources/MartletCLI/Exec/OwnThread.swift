@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -18,25 +16,31 @@ enum OwnThread {
         }
     }
 
+    /// Enough for threads that wait and tell; the default would be megabytes.
+    private static let stackBytes = 256 * 1024
+
     /// Runs `body` on a new thread, which nobody waits for.
-    static func start(_ body: @escaping @Sendable () -> Void) {
-        let argument = Unmanaged.passRetained(Body(body)).toOpaque()
+    ///
+    /// - Returns: false if the system has no room for another thread.
+    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+        let body = Unmanaged.passRetained(Body(body))
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, Self.stackBytes)
+        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
         #if canImport(Darwin)
             var thread: pthread_t?
         #else
             var thread = pthread_t()
         #endif
         let result = pthread_create(
-            &thread, nil,
+            &thread, &attributes,
             { (argument: UnsafeMutableRawPointer?) in
                 if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
                 return nil
-            }, argument)
-        precondition(result == 0, "the system has no room for another thread: error \(result)")
-        #if canImport(Darwin)
-            if let thread { pthread_detach(thread) }
-        #else
-            pthread_detach(thread)
-        #endif
+            }, body.toOpaque())
+        if result != 0 { body.release() }
+        return result == 0
     }
 }

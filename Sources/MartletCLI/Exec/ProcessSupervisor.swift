@@ -11,8 +11,7 @@ import Synchronization
 
 /// Runs child processes from a thread of its own, so that no executor ever waits for one.
 ///
-/// One thread starts children, feeds them, reads their errors and ends them; a second one sleeps in `waitid` and
-/// tells the first who has ended. Each child leads a process group: what it leaves behind ends with it.
+/// One thread starts children, feeds them, reads their errors and ends them. Each child leads a process group: what it leaves behind ends with it.
 final class ProcessSupervisor: Sendable {
     private enum Order {
         case start(UInt64, ChildRequest, CheckedContinuation<ChildOutcome, Never>)
@@ -24,6 +23,8 @@ final class ProcessSupervisor: Sendable {
         var orders: [Order] = []
         var nextID: UInt64 = 1
         var isAwake = false
+        /// Runs that were cancelled and have not returned: the order to end may overtake the one to start.
+        var cancelled: Set<UInt64> = []
     }
 
     private let shared = Mutex(Shared())
@@ -33,7 +34,7 @@ final class ProcessSupervisor: Sendable {
     /// How long a child may live on after SIGTERM.
     private let grace: Duration
 
-    /// Starts the threads. Ignores SIGPIPE for the whole process: a child need not read its input.
+    /// Starts the thread. Ignores SIGPIPE for the whole process: a child need not read its input.
     ///
     /// - Parameter grace: time between SIGTERM and SIGKILL when a job is cancelled.
     init(grace: Duration = .seconds(5)) {
@@ -43,9 +44,8 @@ final class ProcessSupervisor: Sendable {
         (self.wakeRead, self.wakeWrite) = pipe
         Descriptors.setNonBlocking(self.wakeRead)
         Descriptors.setNonBlocking(self.wakeWrite)
-        let reaper = self.reaper
-        OwnThread.start { [self] in self.runChildren() }
-        OwnThread.start { [self] in reaper.run { self.wake() } }
+        let hasThread = OwnThread.start { [self] in self.runChildren() }
+        precondition(hasThread, "the system has no room for another thread")
     }
 
     /// Runs a program to its end. Cancelling the task ends it, by SIGTERM first.
@@ -54,14 +54,17 @@ final class ProcessSupervisor: Sendable {
             defer { shared.nextID += 1 }
             return shared.nextID
         }
-        return await withTaskCancellationHandler {
+        let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { self.send(.start(id, request, $0)) }
         } onCancel: {
+            self.shared.withLock { _ = $0.cancelled.insert(id) }
             self.send(.end(id))
         }
+        self.shared.withLock { _ = $0.cancelled.remove(id) }
+        return outcome
     }
 
-    /// Ends the threads. Only when no child runs any more.
+    /// Ends the thread. Only when no child runs any more.
     func stop() { self.send(.stop) }
 
     private func send(_ order: Order) {
@@ -83,27 +86,18 @@ final class ProcessSupervisor: Sendable {
 
     private func runChildren() {
         var children: [UInt64: RunningChild] = [:]
-        // An order to end may overtake the one to start.
-        var endedEarly: Set<UInt64> = []
         while true {
             for order in self.takeOrders() {
                 switch order {
                 case .start(let id, let request, let continuation):
-                    let child = RunningChild.start(request, reaper: self.reaper, continuation)
-                    if let child {
-                        children[id] = child
-                        if endedEarly.remove(id) != nil { child.terminate(grace: self.grace) }
+                    if self.shared.withLock({ $0.cancelled.contains(id) }) {
+                        continuation.resume(
+                            returning: ChildOutcome(ending: .notStarted("cancelled before its start"), errorTail: ""))
                     } else {
-                        endedEarly.remove(id)
+                        children[id] = RunningChild.start(request, reaper: self.reaper, continuation) { self.wake() }
                     }
-                case .end(let id):
-                    if let child = children[id] {
-                        child.terminate(grace: self.grace)
-                    } else {
-                        endedEarly.insert(id)
-                    }
+                case .end(let id): children[id]?.terminate(grace: self.grace)
                 case .stop:
-                    self.reaper.stop()
                     return
                 }
             }
@@ -117,8 +111,6 @@ final class ProcessSupervisor: Sendable {
                     child.killIfOverdue()
                 }
             }
-            // Orders to end for jobs that were over already.
-            if children.isEmpty { endedEarly.removeAll() }
         }
     }
 

@@ -37,7 +37,8 @@ final class RunningChild {
 
     /// Starts a child, or answers the continuation at once and returns nil.
     static func start(
-        _ request: ChildRequest, reaper: ChildReaper, _ continuation: CheckedContinuation<ChildOutcome, Never>
+        _ request: ChildRequest, reaper: ChildReaper, _ continuation: CheckedContinuation<ChildOutcome, Never>,
+        childEnded: @escaping @Sendable () -> Void
     ) -> RunningChild? {
         func fail(_ problem: String) -> RunningChild? {
             continuation.resume(returning: ChildOutcome(ending: .notStarted(problem), errorTail: ""))
@@ -48,19 +49,15 @@ final class RunningChild {
             Descriptors.closeAll([input.read, input.write])
             return fail("too many open files")
         }
-        var problem: SpawnError?
-        let processID = reaper.register {
-            switch Spawn.run(request, input: input.read, errors: errors.write) {
-            case .success(let processID): return processID
-            case .failure(let error):
-                problem = error
-                return nil
-            }
-        }
+        let result = reaper.watch(
+            { Spawn.run(request, input: input.read, errors: errors.write) }, childEnded: childEnded)
         Descriptors.closeAll([input.read, errors.write])
-        guard let processID else {
+        let processID: pid_t
+        switch result {
+        case .success(let id): processID = id
+        case .failure(let error):
             Descriptors.closeAll([input.write, errors.read])
-            return fail("cannot start \(request.command[0]): \(problem.map { "\($0)" } ?? "unknown error")")
+            return fail("cannot start \(request.command[0]): \(error)")
         }
         Descriptors.setNonBlocking(input.write)
         Descriptors.setNonBlocking(errors.read)

@@ -1,3 +1,5 @@
+import MartletCore
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -23,17 +25,11 @@ enum SystemEnvironment {
         return variables
     }
 
-    /// The machine's name up to its first dot.
-    static func hostName() -> String {
-        var buffer = [UInt8](repeating: 0, count: 256)
-        let result = buffer.withUnsafeMutableBytes {
-            gethostname($0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-        }
-        let name = String(decoding: buffer.prefix { $0 != 0 && $0 != UInt8(ascii: ".") }, as: UTF8.self)
-        return result == 0 && !name.isEmpty ? name : "host"
+    static func wallTime() -> WallTime {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return WallTime(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
     }
-
-    static func processID() -> Int32 { getpid() }
 
     static func exit(_ code: ExitCode) -> Never { systemExit(code.rawValue) }
 

@@ -1,0 +1,140 @@
+import Martlet
+import MartletConfiguration
+import MartletCore
+
+/// What jobs get where their line, or the command line, does not say otherwise.
+struct JobDefaults: Sendable {
+    /// With a type, a line is a payload; without, it is an object that names one.
+    var type: String?
+    var queue = "default"
+    var delay: Duration?
+    var priority: Priority?
+    var maxAttempts: Int?
+    var timeout: Duration?
+    /// Retry policies by job type, from cluster.json: `maxAttempts` changes one number of them.
+    var retryPolicies: [String: RetryPolicy] = [:]
+
+    static let delayRange: ClosedRange<Duration> = .zero ... .seconds(3650 * 86400)
+    static let timeoutRange: ClosedRange<Duration> = .milliseconds(1) ... .seconds(30 * 86400)
+
+    func job(_ type: String, payload: some Collection<UInt8>) -> RawJob {
+        var options = JobOptions(priority: self.priority ?? .normal, timeout: self.timeout)
+        if let maxAttempts {
+            let base = self.retryPolicies[type] ?? .standard
+            options.retry = RetryPolicy(
+                maxAttempts: maxAttempts, initialBackoff: base.initialBackoff, maxBackoff: base.maxBackoff,
+                jitter: base.jitter)
+        }
+        return RawJob(
+            type: type, queue: self.queue, payload: Payload(copying: payload), delay: self.delay, options: options)
+    }
+}
+
+/// One line of a JSONL file of jobs.
+enum JobLine {
+    static let keys = ["type", "queue", "payload", "delay", "priority", "maxAttempts", "timeout"]
+
+    /// Why a line is no job.
+    struct Problem: Error, Hashable, Sendable {
+        let cause: String
+        let fix: String
+    }
+
+    /// Reads a line.
+    ///
+    /// - Returns: nil for an empty line.
+    static func job(from line: [UInt8], defaults: JobDefaults, payloadMax: Int) throws(Problem) -> RawJob? {
+        guard line.contains(where: { $0 != 0x20 && $0 != 0x09 }) else { return nil }
+        let job: RawJob
+        do {
+            if let type = defaults.type {
+                job = defaults.job(type, payload: line[try JSONReader.check(line)])
+            } else {
+                job = try Self.envelope(line, defaults)
+            }
+        } catch let error as JSONSyntaxError {
+            let column = TextPosition(offset: error.offset, in: line).column
+            throw Problem(cause: "not valid JSON: \(error.message) (column \(column))", fix: "correct the line")
+        } catch let error as Problem {
+            throw error
+        } catch {
+            throw Problem(cause: "\(error)", fix: "correct the line")
+        }
+        guard job.payload.count <= payloadMax else {
+            throw Problem(
+                cause: "the payload of \(HumanText.size(job.payload.count)) is over the limit of "
+                    + HumanText.size(payloadMax),
+                fix: "shorten it, or raise limits.payloadMax")
+        }
+        return job
+    }
+
+    private static func envelope(_ line: [UInt8], _ defaults: JobDefaults) throws -> RawJob {
+        guard let members = try JSONReader.members(of: line) else {
+            throw Problem(
+                cause: "a job is an object such as {\"type\": \"mail.send\", \"payload\": {}}",
+                fix: "or give --type, so that each line is a payload")
+        }
+        var defaults = defaults
+        var type: String?
+        var payload: ArraySlice<UInt8> = [0x7B, 0x7D]
+        for (name, range) in members {
+            if name == "payload" {
+                payload = line[range]
+                continue
+            }
+            guard Self.keys.contains(name) else {
+                let nearest = NearestWord.to(name, among: Self.keys)
+                throw Problem(
+                    cause: "unknown key \"\(name)\"",
+                    fix: nearest.map { "did you mean \"\($0)\"?" } ?? "known: \(Self.keys.joined(separator: ", "))")
+            }
+            let value = try JSONReader.value(of: Array(line[range]))
+            switch name {
+            case "type": type = try Self.name(value, name)
+            case "queue": defaults.queue = try Self.name(value, name)
+            case "delay": defaults.delay = try Self.duration(value, name, in: JobDefaults.delayRange)
+            case "timeout": defaults.timeout = try Self.duration(value, name, in: JobDefaults.timeoutRange)
+            case "priority":
+                defaults.priority = Priority(rawValue: UInt8(try Self.count(value, name, in: 0...9)))
+            default: defaults.maxAttempts = try Self.count(value, name, in: 1...1000)
+            }
+        }
+        guard let type else {
+            throw Problem(cause: "the key \"type\" is missing", fix: "add it, or give --type")
+        }
+        return defaults.job(type, payload: payload)
+    }
+
+    private static func name(_ value: JSONValue, _ key: String) throws(Problem) -> String {
+        guard case .string(let text) = value.content else {
+            throw Problem(cause: "\"\(key)\" is \(value.kindName), not a string", fix: "put it in double quotes")
+        }
+        if let problem = NameRule.problem(text) {
+            throw Problem(cause: "\"\(key)\" \(problem)", fix: "use up to 128 letters, digits and . _ - : /")
+        }
+        return text
+    }
+
+    private static func duration(
+        _ value: JSONValue, _ key: String, in range: ClosedRange<Duration>
+    ) throws(Problem) -> Duration {
+        guard case .string(let text) = value.content, let duration = Quantity.duration(text), range.contains(duration)
+        else {
+            throw Problem(
+                cause: "\"\(key)\" is no duration from \(Quantity.text(range.lowerBound)) to "
+                    + Quantity.text(range.upperBound),
+                fix: "write it such as \"15s\"")
+        }
+        return duration
+    }
+
+    private static func count(_ value: JSONValue, _ key: String, in range: ClosedRange<Int>) throws(Problem) -> Int {
+        guard case .number(let text) = value.content, let count = Int(text), range.contains(count) else {
+            throw Problem(
+                cause: "\"\(key)\" is no whole number from \(range.lowerBound) to \(range.upperBound)",
+                fix: "correct the number")
+        }
+        return count
+    }
+}

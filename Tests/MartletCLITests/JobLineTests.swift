@@ -1,0 +1,110 @@
+import Martlet
+import MartletCore
+import Testing
+
+@testable import MartletCLI
+
+private func job(
+    _ line: String, _ defaults: JobDefaults = JobDefaults(), payloadMax: Int = 1000
+) throws(JobLine.Problem) -> RawJob? {
+    try JobLine.job(from: Array(line.utf8), defaults: defaults, payloadMax: payloadMax)
+}
+
+@Suite struct JobLineTests {
+    @Test func lineIsThePayloadIfTheTypeIsGiven() throws {
+        let read = try #require(
+            try job(" {\"to\": \"ann\", \"type\": 5} ", JobDefaults(type: "mail.send", queue: "mail")))
+        #expect(read == RawJob(type: "mail.send", queue: "mail", payload: Payload("{\"to\": \"ann\", \"type\": 5}")))
+    }
+
+    @Test func lineNamesEverythingElse() throws {
+        let read = try #require(
+            try job(
+                "{\"type\": \"a\", \"queue\": \"q\", \"payload\": [1,  {}], \"delay\": \"5s\", \"priority\": 9, "
+                    + "\"maxAttempts\": 3, \"timeout\": \"1m\"}"))
+        let options = JobOptions(
+            priority: .highest, timeout: .seconds(60), retry: RetryPolicy(maxAttempts: 3))
+        #expect(
+            read
+                == RawJob(type: "a", queue: "q", payload: Payload("[1,  {}]"), delay: .seconds(5), options: options))
+    }
+
+    @Test func leavesOutWhatTheLineLeavesOut() throws {
+        var defaults = JobDefaults(queue: "other", delay: .seconds(1), maxAttempts: 2)
+        defaults.retryPolicies = [
+            "a": RetryPolicy(maxAttempts: 9, initialBackoff: .seconds(7), maxBackoff: .seconds(8))
+        ]
+        let read = try #require(try job("{\"type\": \"a\"}", defaults))
+        #expect(read.queue == "other")
+        #expect(read.delay == .seconds(1))
+        #expect(read.payload == Payload("{}"))
+        #expect(
+            read.options.retry
+                == RetryPolicy(maxAttempts: 2, initialBackoff: .seconds(7), maxBackoff: .seconds(8)))
+        #expect(read.options.timeout == nil)
+    }
+
+    @Test(arguments: ["", "  ", "\t"])
+    func emptyLineIsNoJob(line: String) throws {
+        #expect(try job(line) == nil)
+    }
+
+    @Test(arguments: [
+        ("{\"type\": \"a\"", "not valid JSON: expected ',' or '}' (column 13)", "correct the line"),
+        ("{\"tpye\": \"a\"}", "unknown key \"tpye\"", "did you mean \"type\"?"),
+        ("{\"payload\": 1}", "the key \"type\" is missing", "add it, or give --type"),
+        (
+            "[]", "a job is an object such as {\"type\": \"mail.send\", \"payload\": {}}",
+            "or give --type, so that each line is a payload"
+        ),
+        ("{\"type\": 5}", "\"type\" is a number, not a string", "put it in double quotes"),
+        (
+            "{\"type\": \"a b\"}", "\"type\" has a character other than letters, digits and . _ - : /",
+            "use up to 128 letters, digits and . _ - : /"
+        ),
+        ("{\"type\": \"a\", \"priority\": 10}", "\"priority\" is no whole number from 0 to 9", "correct the number"),
+        ("{\"type\": \"a\", \"delay\": 5}", "\"delay\" is no duration from 0s to 3650d", "write it such as \"15s\""),
+        (
+            "{\"type\": \"a\", \"type\": \"b\"}", "not valid JSON: \"type\" is given twice (column 15)",
+            "correct the line"
+        ),
+    ])
+    func namesCauseAndFix(line: String, cause: String, fix: String) {
+        #expect(throws: JobLine.Problem(cause: cause, fix: fix)) { try job(line) }
+    }
+
+    @Test func refusesPayloadsOverTheLimit() {
+        let line = "{\"type\": \"a\", \"payload\": \"\(String(repeating: "x", count: 999))\"}"
+        #expect(throws: JobLine.Problem.self) { try job(line) }
+        #expect(throws: Never.self) { try job(line, payloadMax: 1001) }
+    }
+}
+
+@Suite struct ExecHandlerTests {
+    private func failure(_ ending: ChildOutcome.Ending, _ tail: String = "why") -> (any Error)? {
+        do {
+            try ExecHandler.check(ChildOutcome(ending: ending, errorTail: tail))
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test func exitCodeBecomesTheVerdict() {
+        #expect(self.failure(.exited(0)) == nil)
+        #expect((self.failure(.exited(65)) as? NonRetryable)?.failure == JobFailure(kind: "exit 65", message: "why"))
+        #expect((self.failure(.exited(3)) as? JobFailureError)?.failure == JobFailure(kind: "exit 3", message: "why"))
+        #expect(
+            (self.failure(.signalled(9)) as? JobFailureError)?.failure == JobFailure(kind: "signal 9", message: "why"))
+        #expect(
+            (self.failure(.notStarted("gone")) as? JobFailureError)?.failure
+                == JobFailure(kind: "not started", message: "gone"))
+    }
+
+    @Test func programsDoNotSeeTheClusterToken() {
+        let handler = ExecHandler(
+            command: ["true"], variables: ["MARTLET_TOKEN": "secret", "PATH": "/bin", "A": "1"],
+            supervisor: ProcessSupervisor())
+        #expect(handler.environment == ["A=1", "PATH=/bin"])
+    }
+}
