@@ -4,8 +4,10 @@ import Synchronization
 extension EventLoop {
     /// Runs `body` with this loop as preferred executor, so that all of it that is not on an actor runs here, and
     /// so do the child tasks it starts.
-    package final func run<Value: Sendable>(_ body: @Sendable () async throws -> Value) async rethrows -> Value {
-        try await withTaskExecutorPreference(self, operation: body)
+    package final func run<Value: Sendable>(
+        _ body: @concurrent @Sendable () async throws -> Value
+    ) async rethrows -> Value {
+        try await withTaskExecutorPreference(self) { try await body() }
     }
 
     /// Waits until `deadline` has come.
