@@ -26,7 +26,7 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
 
     private static let batchCapacityKept = 65_536
     /// The sleep does not count the time that the machine is suspended, the timers do: look again after this.
-    private static let sleepMax = Duration.seconds(1)
+    private let sleepMax: Duration
 
     private let lock = ConditionLock()
     private var shared = Shared()
@@ -41,7 +41,12 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
     /// It holds on to the loop until ``shutdown()``.
     ///
     /// - Parameter name: shown by debuggers and `top`; Linux keeps the first 15 bytes.
-    package init(name: String) {
+    package convenience init(name: String) {
+        self.init(name: name, sleepMax: .seconds(1))
+    }
+
+    init(name: String, sleepMax: Duration) {
+        self.sleepMax = sleepMax
         super.init()
         self.lock.lock()
         defer { self.lock.unlock() }
@@ -191,7 +196,7 @@ package final class ThreadLoop: EventLoop, @unchecked Sendable {
         self.shared.isAsleep = true
         if let deadline = self.shared.timers.nextDeadline {
             let remaining = deadline - self.now
-            if remaining > .zero { self.lock.wait(atMost: min(remaining, Self.sleepMax)) }
+            if remaining > .zero { self.lock.wait(atMost: min(remaining, self.sleepMax)) }
         } else {
             self.lock.wait()
         }

@@ -75,17 +75,15 @@ private actor Counter {
         loop.shutdown()
     }
 
+    /// Without the wake the loop would sleep for an hour.
     @Test func anEarlierTimerWakesASleepingLoop() async {
-        let loop = ThreadLoop(name: "martlet-test")
+        let loop = ThreadLoop(name: "martlet-test", sleepMax: .seconds(3600))
         let done = Signal()
         loop.schedule(at: loop.now + .seconds(3600)) { Issue.record("this timer is not due") }
         // The round trip leaves the loop asleep, or about to be.
         await loop.run {}
-        let start = loop.now
-        loop.schedule(at: start + .milliseconds(1)) { done.notify() }
+        loop.schedule(at: loop.now + .milliseconds(1)) { done.notify() }
         await done.wait()
-        // Without the wake the loop would look again after one second.
-        #expect(loop.now - start < .milliseconds(900))
         loop.shutdown()
     }
 
@@ -128,11 +126,9 @@ private actor Counter {
 
     /// A task that a timer resumes is enqueued while the thread is on its way to sleep.
     @Test func aTaskResumedByATimerRunsAtOnce() async throws {
-        let loop = ThreadLoop(name: "martlet-test")
+        let loop = ThreadLoop(name: "martlet-test", sleepMax: .seconds(3600))
         try await loop.run {
-            let start = loop.now
             for _ in 0..<20 { try await loop.sleep(for: .milliseconds(1)) }
-            #expect(loop.now - start < .milliseconds(900))
         }
         loop.shutdown()
     }

@@ -252,7 +252,7 @@ struct Greet: Job {
         }
         cluster.run(for: .milliseconds(1))
         let others = ["b", "c"].map { name in cluster.start { try await client.submit(Greet(name: name)) } }
-        cluster.run(for: .seconds(20), until: { others.allSatisfy { $0.value != nil } })
+        cluster.run(for: .seconds(20), until: { leader.value != nil && others.allSatisfy { $0.value != nil } })
         let error = #expect(throws: MartletError.self) { try leader.value?.get().get() }
         #expect(error?.code == .outcomeUnknown)
         #expect(throws: Never.self) { try first.value?.get() }
