@@ -134,7 +134,14 @@ package actor NodeRegistry {
             return (.unavailable, "a registration of this name is under way; retry")
         }
         if let key = self.keysByName[message.name], let live = self.queues[key] {
-            if live.registration.incarnation == message.incarnation || message.holdsNameLock { return nil }
+            if live.registration.incarnation == message.incarnation {
+                // Its inventory is older than what the node has been sent since.
+                guard message.number > live.registration.number else {
+                    return (.unavailable, "a later registration of this worker took its place")
+                }
+                return nil
+            }
+            if message.holdsNameLock { return nil }
             return (.nodeNameTaken, "a live node is called \(message.name); choose another name")
         }
         if let awaited = self.awaited[message.name], awaited.record.id.incarnation != message.incarnation,

@@ -16,7 +16,7 @@ package struct Scenario: Sendable {
         package let events: [Witness.Event: Int]
     }
 
-    private static let chaosDuration: Duration = .seconds(30)
+    private static let chaosDuration: Duration = .seconds(20)
     /// After the faults stop, everything must end within this.
     private static let peaceMax: Duration = .seconds(240)
 

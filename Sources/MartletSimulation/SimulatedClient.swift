@@ -33,7 +33,7 @@ final class SimulatedClient: @unchecked Sendable {
             else { continue }
             while self.mayGoOn {
                 await self.submitSome(client)
-                let pause = self.cluster.world.random.duration(.milliseconds(1), .milliseconds(400))
+                let pause = self.cluster.world.random.duration(.milliseconds(1), .milliseconds(900))
                 try? await self.process.sleep(for: pause)
             }
             await client.close()

@@ -36,11 +36,14 @@ package struct Register: Message {
     package var holdsNameLock: Bool
     /// The last delivery frame received in this incarnation, 0 if none.
     package var lastDelivery: UInt64
+    /// 1, 2, 3 ... for each time that this incarnation sends a registration. The inventory of an earlier one says
+    /// nothing any more, so a copy that comes late is refused.
+    package var number: UInt64
     package var inventory: [Item]
 
     package init(
         name: String, incarnation: UInt64, slots: UInt32, prefetchMax: UInt32, queues: [String], types: [String],
-        holdsNameLock: Bool, lastDelivery: UInt64, inventory: [Item]
+        holdsNameLock: Bool, lastDelivery: UInt64, number: UInt64, inventory: [Item]
     ) {
         self.name = name
         self.incarnation = incarnation
@@ -50,6 +53,7 @@ package struct Register: Message {
         self.types = types
         self.holdsNameLock = holdsNameLock
         self.lastDelivery = lastDelivery
+        self.number = number
         self.inventory = inventory
     }
 }

@@ -15,6 +15,7 @@ extension Register {
             $0.write(self.prefetchMax)
             $0.write(self.holdsNameLock ? 1 : 0 as UInt8)
             $0.write(self.lastDelivery)
+            $0.write(self.number)
             $0.write(UInt32(self.queues.count))
             $0.write(UInt32(self.types.count))
             $0.write(UInt32(self.inventory.count))
@@ -32,6 +33,7 @@ extension Register {
         self.prefetchMax = try reader.read()
         self.holdsNameLock = try reader.read(UInt8.self) & 1 != 0
         self.lastDelivery = try reader.read()
+        self.number = try reader.read()
         let queueCount: UInt32 = try reader.read()
         let typeCount: UInt32 = try reader.read()
         let itemCount: UInt32 = try reader.read()

@@ -21,7 +21,7 @@ import Testing
     ) -> Register {
         Register(
             name: name, incarnation: 1, slots: slots, prefetchMax: prefetchMax, queues: queues, types: types,
-            holdsNameLock: false, lastDelivery: 0, inventory: [])
+            holdsNameLock: false, lastDelivery: 0, number: 1, inventory: [])
     }
 
     static func report(number: UInt64 = 1, items: Int = 0) -> Report {

@@ -39,13 +39,14 @@ class Node:
     def __init__(self, connection, name, incarnation=None):
         self.connection, self.name = connection, name
         self.incarnation = incarnation or int.from_bytes(os.urandom(8), "little")
-        self.last_delivery = 0
+        self.last_delivery = self.registrations = 0
 
     def register(self, inventory=(), holds_name_lock=False):
+        self.registrations += 1
         reply = self.connection.request(
             "register", name=self.name, incarnation=self.incarnation, slots=4, prefetch_max=8, queues=["interop"],
             types=["echo", "fail"], holds_name_lock=holds_name_lock, last_delivery=self.last_delivery,
-            inventory=list(inventory))
+            number=self.registrations, inventory=list(inventory))
         self.key, self.report_number, self.credit = reply["key"], 0, 0
         return reply
 

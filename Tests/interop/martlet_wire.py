@@ -43,7 +43,7 @@ KINDS = {  # name: (kind, first record, {list: element})
                  "failed_total:u64 name:text queues:names types:names"}),
     "change_dead": (23, "bits:?queue,?type action:u8 ids:count queue:text type:text", {"ids": "=u64"}),
     "dead_changed": (151, "count:u64 missing:count", {"missing": "=u64"}),
-    "register": (64, "incarnation:u64 slots:u32 prefetch_max:u32 bits:holds_name_lock last_delivery:u64 queues:count "
+    "register": (64, "incarnation:u64 slots:u32 prefetch_max:u32 bits:holds_name_lock last_delivery:u64 number:u64 queues:count "
                      "types:count inventory:count name:text",
                  {"queues": "=text", "types": "=text", "inventory": "id:u64 token:token phase:u8"}),
     "registered": (192, "key:u64 epoch:u64 heartbeat_interval:duration lease_duration:duration verdicts:count",

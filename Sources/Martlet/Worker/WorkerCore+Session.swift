@@ -19,7 +19,8 @@ extension WorkerCore {
         return Register(
             name: self.profile.name, incarnation: self.profile.incarnation, slots: UInt32(self.profile.slots),
             prefetchMax: UInt32(self.profile.prefetchMax), queues: self.profile.queues, types: self.profile.types,
-            holdsNameLock: self.profile.holdsNameLock, lastDelivery: self.lastDelivery, inventory: inventory)
+            holdsNameLock: self.profile.holdsNameLock, lastDelivery: self.lastDelivery, number: self.generation,
+            inventory: inventory)
     }
 
     private var inventory: [Register.Item] {
