@@ -85,9 +85,8 @@ class Cluster:
                 process.kill()
 
     def martlet(self, *arguments, check=True):
-        address = f"tcp://127.0.0.1:{self.clients}"
         result = subprocess.run(
-            [str(BIN / "martlet"), *arguments, "--address", address], capture_output=True, text=True, timeout=60)
+            [str(BIN / "martlet"), *arguments, "--config", str(self.config)], capture_output=True, text=True, timeout=60)
         if check and result.returncode != 0:
             raise RuntimeError(result.stderr.strip() or f"martlet {arguments[0]} failed")
         return result.stdout
