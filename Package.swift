@@ -112,10 +112,14 @@ let package = Package(
         ),
         tests("MartletWireTests", ["MartletWire", "MartletCore", "CAllocationGauge"]),
         tests("MartletTransportTests", ["MartletTransport", "MartletWire", "MartletRuntime", "MartletCore"]),
+        .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
         tests("MartletStoreTests", ["StoreConformance", "MartletStore", "MartletCore"]),
         tests(
             "MartletStoreSQLiteTests",
-            ["StoreConformance", "MartletStoreSQLite", "MartletStore", "MartletRuntime", "MartletCore", "CSQLite"]
+            [
+                "StoreConformance", "CFaultVFS", "MartletStoreSQLite", "MartletStore", "MartletRuntime", "MartletCore",
+                "CSQLite",
+            ]
         ),
         tests(
             "MartletCoordinatorTests",

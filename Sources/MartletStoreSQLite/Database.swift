@@ -20,6 +20,7 @@ final class Database {
             throw StoreError(error.code, "\(path): \(error.message)", nativeCode: code)
         }
         self.handle = opened
+        martlet_sqlite3_close_without_checkpoint(opened)
         // Only a reader ever has to wait: for a moment, while the log is restarted.
         sqlite3_busy_timeout(opened, isReadOnly ? 1000 : 0)
         sqlite3_wal_hook(

@@ -1,5 +1,6 @@
 import Foundation
 import MartletRuntime
+import MartletStoreSQLite
 
 /// A folder that is gone when nobody uses it any more.
 final class TemporaryFolder: Sendable {
@@ -21,6 +22,10 @@ final class TemporaryFolder: Sendable {
 struct StoreLoops: Sendable {
     let writer = ThreadLoop(name: "store")
     let reader = ThreadLoop(name: "store-reader")
+
+    func store(in folder: TemporaryFolder, settings: SQLiteSettings = SQLiteSettings()) -> SQLiteStore {
+        SQLiteStore(path: folder.file("store.db"), loop: self.writer, readerLoop: self.reader, settings: settings)
+    }
 
     func shutdown() {
         self.writer.shutdown()
