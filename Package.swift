@@ -123,7 +123,10 @@ let package = Package(
         ),
         tests(
             "MartletCoordinatorTests",
-            ["MartletCoordinator", "MartletStore", "MartletTransport", "MartletWire", "MartletRuntime", "MartletCore"]
+            [
+                "MartletCoordinator", "MartletSimulation", "MartletStore", "MartletTransport", "MartletWire",
+                "MartletObservability", "MartletRuntime", "MartletCore",
+            ]
         ),
         tests(
             "MartletTests",

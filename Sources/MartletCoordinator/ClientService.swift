@@ -117,6 +117,19 @@ package actor ClientService {
                     .invalidRequest, "a submit holds 1 to \(self.settings.submitJobsMax) jobs, not \(submit.jobs.count)"
                 ))
         }
+        for (place, job) in submit.jobs.enumerated() {
+            guard job.payload.count <= self.settings.payloadMax else {
+                return .failure(
+                    ErrorReply(
+                        .payloadTooLarge,
+                        "job \(place) of the submit has \(job.payload.count) bytes; the limit is \(self.settings.payloadMax)"
+                    ))
+            }
+            guard Int(job.template) < submit.templates.count else {
+                return .failure(ErrorReply(.malformedFrame, "job \(place) of the submit names no template of it"))
+            }
+        }
+        // Only now: a lane that was made once stays.
         var traits: [JobTraits] = []
         for template in submit.templates {
             guard let known = self.lanes.traits(of: template) else {
@@ -128,22 +141,8 @@ package actor ClientService {
             }
             traits.append(known)
         }
-        var jobs: [PreparedJob] = []
-        jobs.reserveCapacity(submit.jobs.count)
-        for (place, job) in submit.jobs.enumerated() {
-            guard job.payload.count <= self.settings.payloadMax else {
-                return .failure(
-                    ErrorReply(
-                        .payloadTooLarge,
-                        "job \(place) of the submit has \(job.payload.count) bytes; the limit is \(self.settings.payloadMax)"
-                    ))
-            }
-            guard Int(job.template) < traits.count else {
-                return .failure(ErrorReply(.malformedFrame, "job \(place) of the submit names no template of it"))
-            }
-            jobs.append(PreparedJob(traits: traits[Int(job.template)], payload: job.payload, due: job.due))
-        }
-        return .success(jobs)
+        return .success(
+            submit.jobs.map { PreparedJob(traits: traits[Int($0.template)], payload: $0.payload, due: $0.due) })
     }
 
     /// The submit is durable, or was refused by the store.

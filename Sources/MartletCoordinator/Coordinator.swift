@@ -76,8 +76,14 @@ package struct Coordinator: Sendable {
             dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, log: self.log)
         try await self.recover(into: dispatcher, openedAt: openedAt)
         let clientListener = try await self.transport.listen(at: self.settings.clientAddress, contexts: 512)
-        let nodeListener = try await self.transport.listen(
-            at: self.settings.nodeAddress, contexts: 2 * self.settings.nodesMax + 256)
+        let nodeListener: any RequestListener
+        do {
+            nodeListener = try await self.transport.listen(
+                at: self.settings.nodeAddress, contexts: 2 * self.settings.nodesMax + 256)
+        } catch {
+            await clientListener.close()
+            throw error
+        }
         self.log(
             .info, "coordinator started",
             [.epoch: opening.epoch.rawValue, .count: opening.pendingCount, .address: clientListener.address])
@@ -99,6 +105,7 @@ package struct Coordinator: Sendable {
                 }
                 defer { group.cancelAll() }
                 try await group.next()
+                guard Task.isCancelled else { throw TransportError(.closed, "a listener ended by itself") }
             }
         } catch is CancellationError {
             self.log(.info, "coordinator stops")

@@ -1,0 +1,88 @@
+import MartletCore
+import MartletRuntime
+import MartletStore
+import Synchronization
+
+/// What a test wants of the store, and what it saw.
+final class StoreFaults: Sendable {
+    struct Plan: Sendable {
+        /// How long a commit takes.
+        var latency: Duration = .milliseconds(1)
+        /// Called before a group is applied; an error keeps it from being applied.
+        var refuse: @Sendable (CommitGroup) -> StoreError? = { _ in nil }
+        /// Called after a group was applied.
+        var failAfter: @Sendable (CommitGroup) -> StoreError? = { _ in nil }
+        var loadsFail = false
+    }
+
+    private let plan = Mutex(Plan())
+    private let groups = Mutex<[CommitGroup]>([])
+
+    var current: Plan {
+        get { self.plan.withLock { $0 } }
+        set { self.plan.withLock { $0 = newValue } }
+    }
+
+    /// Groups that were applied.
+    var applied: [CommitGroup] { self.groups.withLock { $0 } }
+
+    func note(_ group: CommitGroup) { self.groups.withLock { $0.append(group) } }
+}
+
+extension CommitGroup {
+    /// Whether it holds new jobs.
+    var hasSubmits: Bool { self.changes.contains { if case .submit = $0 { true } else { false } } }
+}
+
+/// The in-memory store with faults as the test has them.
+final class ScriptedStore: JobStore {
+    private let inner: InMemoryStore
+    private let faults: StoreFaults
+    private let loop: EventLoop
+
+    init(disk: InMemoryStore.Disk, faults: StoreFaults, loop: EventLoop) {
+        self.inner = InMemoryStore(disk: disk)
+        self.faults = faults
+        self.loop = loop
+    }
+
+    func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome] {
+        let plan = self.faults.current
+        try? await self.loop.sleep(for: plan.latency)
+        if let error = plan.refuse(group) { throw error }
+        let outcomes = try await self.inner.commit(group)
+        self.faults.note(group)
+        if let error = plan.failAfter(group) { throw error }
+        return outcomes
+    }
+
+    func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
+        try? await self.loop.sleep(for: .microseconds(100))
+        if self.faults.current.loadsFail { throw StoreError(.failed, "as told") }
+        return try await self.inner.load(ids, bytesMax: bytesMax)
+    }
+
+    func open() async throws(StoreError) -> StoreOpening { try await self.inner.open() }
+
+    func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
+        try await self.inner.readyJobs(after: after, limit: limit)
+    }
+
+    func scheduledJobs(
+        after: ScheduledJob?, dueBy due: WallTime, limit: Int
+    ) async throws(StoreError) -> [ScheduledJob] {
+        try await self.inner.scheduledJobs(after: after, dueBy: due, limit: limit)
+    }
+
+    func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord] {
+        try await self.inner.jobs(matching: filter, after: after, limit: limit)
+    }
+
+    func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
+        try await self.inner.job(id)
+    }
+
+    func laneTotals() async throws(StoreError) -> [LaneTotals] { try await self.inner.laneTotals() }
+
+    func close() async { await self.inner.close() }
+}
