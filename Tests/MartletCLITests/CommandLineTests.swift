@@ -1,61 +1,6 @@
 import Foundation
 import Testing
 
-/// Runs the built `martlet`, as people do.
-private struct Run {
-    let code: Int32
-    let output: String
-    let errors: String
-
-    /// The binary lies besides the test bundle.
-    static let binary: URL = {
-        let arguments = CommandLine.arguments
-        let bundle = arguments.firstIndex(of: "--test-bundle-path").map { URL(filePath: arguments[$0 + 1]) }
-        let executable = bundle ?? URL(filePath: arguments[0])
-        var folder = executable.deletingLastPathComponent()
-        while folder.path != "/", !FileManager.default.isExecutableFile(atPath: folder.appending(path: "martlet").path)
-        {
-            folder.deleteLastPathComponent()
-        }
-        return folder.appending(path: "martlet")
-    }()
-
-    init(_ arguments: [String], in folder: URL, environment: [String: String] = [:], input: String = "") throws {
-        let process = Process()
-        process.executableURL = Self.binary
-        process.arguments = arguments
-        process.currentDirectoryURL = folder
-        process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
-        let (output, errors, standardInput) = (Pipe(), Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        process.standardInput = standardInput
-        try process.run()
-        try standardInput.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-        try standardInput.fileHandleForWriting.close()
-        self.output = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        self.errors = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        self.code = process.terminationStatus
-    }
-}
-
-/// A folder that is gone with the test.
-private final class Folder {
-    let url: URL
-
-    init() throws {
-        self.url = FileManager.default.temporaryDirectory.appending(path: "martlet-cli-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: self.url, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: self.url) }
-
-    func write(_ text: String, to name: String) throws {
-        try Data(text.utf8).write(to: self.url.appending(path: name))
-    }
-}
-
 /// Port 9 is the discard service, which nobody runs.
 private let nobody = "tcp://127.0.0.1:9"
 

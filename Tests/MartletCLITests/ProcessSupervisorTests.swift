@@ -75,10 +75,13 @@ private func run(
         let task = Task {
             await run("\(trap); sleep 1000 & echo > \(path); while :; do sleep 0.01; done", on: supervisor)
         }
-        // Opening waits for the writer; on a thread that may wait.
+        // Reading waits for the writer; on a thread that may wait.
         await withCheckedContinuation { continuation in
             Thread.detachNewThread {
-                close(open(path, O_RDONLY))
+                let descriptor = open(path, O_RDONLY)
+                var byte: UInt8 = 0
+                _ = read(descriptor, &byte, 1)
+                close(descriptor)
                 continuation.resume()
             }
         }

@@ -39,7 +39,14 @@ enum CoordinatorCommand {
             settings: CoordinatorSettings(loaded.configuration, token: token), transport: NNGTransport(loop: loop),
             store: stores.open(loaded), loop: loop, log: log)
         do {
-            let signal = try await signals.cancelling { try await loop.run { try await coordinator.run() } }
+            let signal = try await signals.cancelling {
+                try await loop.run {
+                    try await coordinator.run { parts in
+                        log(.info, "clients are served", [.address: parts.clientAddress])
+                        log(.info, "nodes are served", [.address: parts.nodeAddress])
+                    }
+                }
+            }
             log(.info, "coordinator stopped", signal.map { [.cause: "signal \($0)"] } ?? [:])
         } catch let error as StoreError {
             let failure = CommandError(error, loaded.configuration.store)

@@ -130,7 +130,13 @@ enum SubmitCommand {
         }
         // What comes from a pipe can be read only once.
         let file = try open()
-        if file.reader.total != nil { try open().check() }
+        if file.reader.total != nil {
+            do {
+                try open().check()
+            } catch {
+                throw CommandError(error.code, "\(error.cause); no job was submitted", fix: error.fix)
+            }
+        }
         let total = file.reader.total
         let feed = JobFeed(file)
         try await Self.withClient(arguments, context) { client in
@@ -160,7 +166,9 @@ enum SubmitCommand {
     /// Says how much was done before something went wrong, and how to go on.
     private static func interrupted(_ error: any Error, count: Int, lastLine: Int) -> CommandError {
         let reason = (error as? CommandError) ?? CommandError(error as? MartletError ?? .init(.refused, "\(error)"))
-        var state = count == 0 ? "no job was submitted" : "the \(HumanText.number(count)) jobs before it were submitted"
+        var state =
+            count == 0
+            ? "no job was submitted" : "\(HumanText.count(count, "job")) up to line \(lastLine) were submitted"
         if (error as? MartletError)?.code == .outcomeUnknown {
             state = "the jobs up to line \(lastLine) were submitted, the next \(JobFile.batchJobsMax) perhaps"
         }
