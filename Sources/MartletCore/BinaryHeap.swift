@@ -1,16 +1,19 @@
 /// A priority queue: the smallest element first.
+///
+/// Inlinable, so that other modules get a version for their element and not the one that asks for its type each time.
+@usableFromInline
 package struct BinaryHeap<Element: Comparable> {
-    private var elements: ContiguousArray<Element> = []
+    @usableFromInline var elements: ContiguousArray<Element> = []
 
-    package init() {}
+    @inlinable package init() {}
 
-    package var count: Int { self.elements.count }
-    package var isEmpty: Bool { self.elements.isEmpty }
-    package var first: Element? { self.elements.first }
+    @inlinable package var count: Int { self.elements.count }
+    @inlinable package var isEmpty: Bool { self.elements.isEmpty }
+    @inlinable package var first: Element? { self.elements.first }
     /// In no useful order.
-    package var unordered: ContiguousArray<Element> { self.elements }
+    @inlinable package var unordered: ContiguousArray<Element> { self.elements }
 
-    package mutating func insert(_ element: Element) {
+    @inlinable package mutating func insert(_ element: Element) {
         self.elements.append(element)
         var child = self.elements.count - 1
         while child > 0 {
@@ -21,7 +24,7 @@ package struct BinaryHeap<Element: Comparable> {
         }
     }
 
-    package mutating func popFirst() -> Element? {
+    @inlinable package mutating func popFirst() -> Element? {
         guard let first = self.elements.first else { return nil }
         let last = self.elements.removeLast()
         if !self.elements.isEmpty {
@@ -31,7 +34,7 @@ package struct BinaryHeap<Element: Comparable> {
         return first
     }
 
-    private mutating func siftDown() {
+    @inlinable mutating func siftDown() {
         var parent = 0
         while true {
             var smallest = parent

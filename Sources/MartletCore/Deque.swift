@@ -1,15 +1,18 @@
 /// A double-ended queue in a ring buffer.
+///
+/// Inlinable, so that other modules get a version for their element and not the one that asks for its type each time.
+@usableFromInline
 package struct Deque<Element> {
-    private var storage: ContiguousArray<Element?> = []
-    private var head = 0
-    package private(set) var count = 0
+    @usableFromInline var storage: ContiguousArray<Element?> = []
+    @usableFromInline var head = 0
+    @usableFromInline package private(set) var count = 0
 
-    package init() {}
+    @inlinable package init() {}
 
-    package var isEmpty: Bool { self.count == 0 }
+    @inlinable package var isEmpty: Bool { self.count == 0 }
 
     /// Element `offset` places from the front.
-    package subscript(offset: Int) -> Element {
+    @inlinable package subscript(offset: Int) -> Element {
         get {
             precondition(offset >= 0 && offset < self.count, "an index inside the queue")
             return self.storage[self.slot(offset)]!
@@ -20,22 +23,22 @@ package struct Deque<Element> {
         }
     }
 
-    package var first: Element? { self.isEmpty ? nil : self[0] }
+    @inlinable package var first: Element? { self.isEmpty ? nil : self[0] }
 
-    package mutating func append(_ element: Element) {
+    @inlinable package mutating func append(_ element: Element) {
         self.growIfFull()
         self.storage[self.slot(self.count)] = element
         self.count += 1
     }
 
-    package mutating func prepend(_ element: Element) {
+    @inlinable package mutating func prepend(_ element: Element) {
         self.growIfFull()
         self.head = (self.head + self.storage.count - 1) % self.storage.count
         self.storage[self.head] = element
         self.count += 1
     }
 
-    package mutating func popFirst() -> Element? {
+    @inlinable package mutating func popFirst() -> Element? {
         guard self.count > 0 else { return nil }
         let element = self.storage[self.head].take()
         self.head = self.head + 1 == self.storage.count ? 0 : self.head + 1
@@ -47,16 +50,16 @@ package struct Deque<Element> {
         return element
     }
 
-    package mutating func removeAll() {
+    @inlinable package mutating func removeAll() {
         self = Deque()
     }
 
-    private func slot(_ offset: Int) -> Int {
+    @inlinable func slot(_ offset: Int) -> Int {
         let index = self.head + offset
         return index < self.storage.count ? index : index - self.storage.count
     }
 
-    private mutating func growIfFull() {
+    @inlinable mutating func growIfFull() {
         guard self.count == self.storage.count else { return }
         var grown = ContiguousArray<Element?>()
         grown.reserveCapacity(max(8, self.count * 2))
