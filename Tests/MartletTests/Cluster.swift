@@ -17,6 +17,8 @@ final class Cluster {
 
     init(seed: UInt64 = 1) {
         self.world = SimulatedWorld(seed: seed)
+        // What a test leaves behind, a connection that closes itself for instance, may outlive the test's variables.
+        _ = Unmanaged.passRetained(self.world)
         self.coordinatorProcess = self.world.makeProcess("coordinator")
         self.clientProcess = self.world.makeProcess("client")
         self.coordinator = FakeCoordinator(on: self.coordinatorProcess)

@@ -10,6 +10,7 @@ final class CoreDriver {
     var core: WorkerCore
     var now = Instant(nanoseconds: 1_000_000_000_000)
     var actions: [WorkerCore.Action] = []
+    private let world = SimulatedWorld(seed: 1)
     private let kind: JobKind
     private var lastDelivery: UInt64 = 0
     private var lastJob: UInt64 = 0
@@ -23,8 +24,7 @@ final class CoreDriver {
             WorkerCore.Profile(
                 name: "w", incarnation: 7, slots: slots, prefetchMax: prefetchMax, queues: [], types: ["t"],
                 holdsNameLock: true, drainTimeout: .seconds(10), cancelGrace: .seconds(2)))
-        let world = SimulatedWorld(seed: 1)
-        let scope = JobScope(loop: world.makeProcess("w"), logHandler: { _ in })
+        let scope = JobScope(loop: self.world.makeProcess("w"), logHandler: { _ in })
         self.kind = JobKind(type: "t", queue: "q", timeout: timeout, scope: scope) { _, _ in }
         for slot in 0..<slots { _ = self.core.restart(slot) }
     }
