@@ -150,6 +150,12 @@ let package = Package(
             "InteropTests",
             ["MartletCoordinator", "MartletObservability", "MartletStore", "MartletTransport", "MartletRuntime"]
         ),
-        tests("IntegrationTests", ["Martlet", "MartletCore"]),
+        .executableTarget(
+            name: "test-node",
+            dependencies: ["Martlet"],
+            path: "Tests/TestNode",
+            swiftSettings: settings
+        ),
+        tests("IntegrationTests", ["Martlet", "MartletWire", "MartletCore", "CSpawn"]),
     ]
 )
