@@ -36,8 +36,7 @@ simulate: setup ## Runs SEEDS seeds of the simulation.
 	.build/release/martlet-simulate --seeds $(SEEDS)
 
 mutants: setup ## Plants bugs one at a time; the simulation must find each within 2,000 seeds.
-	swift build -c release --product martlet-simulate
-	.build/release/martlet-simulate --mutants
+	python3 scripts/mutants.py
 
 bench: setup ## Measures throughput and latency beside a bare reference loop.
 	swift build -c release

@@ -23,11 +23,13 @@ MUTANTS = [
      "        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in",
      "        self.answer(report.number, settlement.verdicts, missing: [], in: report)\n"
      "        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in"),
+    ("a late copy of a registration taken up", COORDINATOR + "NodeRegistry.swift",
+     "                guard message.number > live.registration.number else {", "                guard message.number > 0 else {"),
     ("a submit that the store refused is answered as stored", COORDINATOR + "ClientService.swift",
      "        case .failure(let error):\n            request.answer(Self.refusal(error))\n        case .success(let outcomes):\n            guard case .submitted",
      "        case .failure:\n            request.answer(Submitted(first: JobID(rawValue: 1), count: UInt32(jobs.count), isRepeat: false))\n        case .success(let outcomes):\n            guard case .submitted"),
     ("essential changes forgotten after a rollback", COORDINATOR + "CommitLog.swift",
-     "        guard !essential.isEmpty else { return }", "        guard essential.isEmpty else { return }\n        guard !essential.isEmpty else { return }"),
+     "        self.committing.removeAll { $0.kind == .intake }", "        self.committing.removeAll()"),
     ("a lost delivery is taken for received", CORE + "Node/NodeQueueCore.swift",
      "        if received >= self.lastDelivery.number {", "        if received <= self.lastDelivery.number {"),
     ("a lease renewed for ever", CORE + "Node/NodeQueueCore.swift",
@@ -42,13 +44,13 @@ MUTANTS = [
     ("recovered jobs run without waiting for inventories", COORDINATOR + "Coordinator.swift",
      "isRecovering: !opening.nodes.isEmpty,", "isRecovering: false,"),
     ("a claimed job is released as well", COORDINATOR + "NodeRegistry.swift",
-     "            await self.dispatcher.claim(stored.id)\n", ""),
+     "            return await self.dispatcher.claim(stored.id, lane: stored.lane)", "            return true"),
     ("a retry is stored but never scheduled", COORDINATOR + "NodeQueue.swift",
      "                await self.context.dispatcher.schedule(", "                if attempt.history.failures > 1 { continue }\n                await self.context.dispatcher.schedule("),
     ("scheduled jobs added during a load are lost", CORE + "Dispatch/ScheduledLine.swift",
      "            self.added.append(job)", "            _ = job"),
     ("jobs a node does not hold stay leased to it", CORE + "Node/NodeQueueCore+Report.swift",
-     "            if inventory.contains(LeaseToken(epoch: self.epoch, sequence: sequence)) {", "            if true {"),
+     "            if held.contains(sequence) {", "            if held.contains(sequence) || sequence > 0 {"),
     ("a repeated submit gets a new sequence", SDK + "Client/SubmitCore.swift",
      "            frame.mayBeAccepted = true\n            return .again(cause)",
      "            self.retire(frame)\n            self.requeue(frame.entries, alone: false)\n            return .requeued"),
@@ -85,7 +87,7 @@ def main():
     missed = 0
     with tempfile.TemporaryDirectory(prefix="martlet-mutants-") as folder:
         tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "*.db*"), symlinks=True)
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".build", "*.db*"), symlinks=True)
         for name, file, old, new in MUTANTS:
             if wanted and name not in wanted:
                 continue
