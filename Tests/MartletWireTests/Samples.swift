@@ -131,7 +131,8 @@ extension Sample {
             Register(
                 name: "worker-1", incarnation: 0xABCD, slots: 16, prefetchMax: 256, queues: ["mail", "billing:eu"],
                 types: ["mail/welcome"], holdsNameLock: true, lastDelivery: 5,
-                number: 3, inventory: Register.Item.Phase.allCases.map {
+                number: 3,
+                inventory: Register.Item.Phase.allCases.map {
                     Register.Item(id: JobID(shard: 1, sequence: UInt64($0.rawValue)), token: Samples.token, phase: $0)
                 })),
         Sample(
