@@ -190,6 +190,19 @@ import Testing
         #expect(try Report.decode(try #require(driver.report()).frame).items.isEmpty)
     }
 
+    @Test func aProcessThatWakesUpAfterItsLeasesHaveEndedReportsNothing() throws {
+        let driver = CoreDriver(slots: 1)
+        driver.register()
+        driver.deliver(1)
+        driver.ask(0)
+        // Suspended: no tick comes in between.
+        driver.now = driver.now + .seconds(20)
+        driver.finish(0, .succeeded)
+        #expect(driver.report() == nil)
+        driver.pass(.zero)
+        #expect(driver.core.counts.leasesLost == 1 && driver.beginRegistration().inventory.isEmpty)
+    }
+
     @Test func anAnsweredReportRenewsFromWhenItWasSent() throws {
         let driver = CoreDriver(slots: 1)
         driver.register()
