@@ -57,9 +57,6 @@ package struct ClusterConfiguration: Hashable, Sendable {
         self.worker = worker
     }
 
-    /// The longest time that any queue keeps its succeeded jobs.
-    package var retainSucceeded: Duration { self.queues.values.map(\.retainSucceeded).max() ?? .zero }
-
     private static func checkName(_ name: String, of what: String, path: String) throws(ConfigurationError) {
         guard let problem = NameRule.problem(name) else { return }
         throw ConfigurationError(
@@ -120,9 +117,10 @@ extension ClusterConfiguration {
 
     /// Settings of one queue.
     package struct Queue: Hashable, Sendable {
-        /// How long a job stays leased to a node that went silent; nil takes ``Leases/duration``.
+        /// How long a job stays leased to a node that went silent; nil takes ``Leases/duration``. A node that serves
+        /// several queues takes the longest.
         package let leaseDuration: Duration?
-        /// How long succeeded jobs stay listed. Zero forgets them at once, which costs least.
+        /// How long, at least, succeeded jobs stay listed. Zero forgets them at once, which costs least.
         package let retainSucceeded: Duration
 
         package init(leaseDuration: Duration? = nil, retainSucceeded: Duration = .zero) throws(ConfigurationError) {

@@ -139,10 +139,11 @@ package struct Coordinator: Sendable {
             try await self.loop.sleep(for: .seconds(60))
             let now = self.loop.wallTime
             var changes: [Change] = [.expireSessions(unusedSince: now - Self.sessionLifetime)]
-            if self.settings.retainSucceeded > .zero {
+            if self.settings.retainSucceededMax > .zero {
                 changes.append(
                     .purgeFinished(
-                        state: .succeeded, before: now - self.settings.retainSucceeded, limit: CommitLog.groupJobsMax))
+                        state: .succeeded, before: now - self.settings.retainSucceededMax, limit: CommitLog.groupJobsMax
+                    ))
             }
             await commitLog.append(changes, kind: .essential, jobs: 0) { _ in }
         }

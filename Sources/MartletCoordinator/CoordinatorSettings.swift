@@ -13,6 +13,19 @@ package struct CoordinatorSettings: Sendable {
         }
     }
 
+    /// How one queue differs from the others.
+    package struct QueueSettings: Hashable, Sendable {
+        /// Nil: as in ``CoordinatorSettings/times``.
+        package let leaseDuration: Duration?
+        /// How long, at least, succeeded jobs stay visible. Zero: not at all.
+        package let retainSucceeded: Duration
+
+        package init(leaseDuration: Duration? = nil, retainSucceeded: Duration = .zero) {
+            self.leaseDuration = leaseDuration
+            self.retainSucceeded = retainSucceeded
+        }
+    }
+
     package let clientAddress: String
     package let nodeAddress: String
     /// Demanded of every peer if set; must be set where an address is not loopback.
@@ -26,8 +39,7 @@ package struct CoordinatorSettings: Sendable {
     package let nodesMax: Int
     package let lanesMax: Int
     package let times: SessionTimes
-    /// How long succeeded jobs stay visible. Zero: not at all.
-    package let retainSucceeded: Duration
+    package let queues: [String: QueueSettings]
     package let typeDefaults: [String: TypeDefaults]
 
     /// - Precondition: every bound is positive and `payloadMax` at most 7 MiB, so that a job fits a message.
@@ -35,7 +47,7 @@ package struct CoordinatorSettings: Sendable {
         clientAddress: String, nodeAddress: String, token: [UInt8]? = nil, payloadMax: Int = 1 << 20,
         submitJobsMax: Int = 10_000, pendingBytesMax: Int = 64 << 20, payloadCacheMax: Int = 64 << 20,
         nodesMax: Int = 1024, lanesMax: Int = 10_000, times: SessionTimes = SessionTimes(),
-        retainSucceeded: Duration = .zero, typeDefaults: [String: TypeDefaults] = [:]
+        queues: [String: QueueSettings] = [:], typeDefaults: [String: TypeDefaults] = [:]
     ) {
         precondition(payloadMax > 0 && payloadMax <= 7 << 20, "a job must fit a message")
         precondition(submitJobsMax > 0 && nodesMax > 0 && lanesMax > 0, "bounds are positive")
@@ -50,7 +62,22 @@ package struct CoordinatorSettings: Sendable {
         self.nodesMax = nodesMax
         self.lanesMax = lanesMax
         self.times = times
-        self.retainSucceeded = retainSucceeded
+        self.queues = queues
         self.typeDefaults = typeDefaults
+    }
+
+    /// The longest time for which any queue keeps its succeeded jobs.
+    package var retainSucceededMax: Duration { self.queues.values.map(\.retainSucceeded).max() ?? .zero }
+
+    /// The times of a node that serves `queues`, all if empty: it has one heartbeat and so one lease duration, the
+    /// longest that any of its queues asks for.
+    package func times(serving queues: [String]) -> SessionTimes {
+        let settings = queues.isEmpty ? Array(self.queues.values) : queues.compactMap { self.queues[$0] }
+        var durations = settings.compactMap(\.leaseDuration)
+        // Some queue that it serves has no wish of its own.
+        if queues.isEmpty || durations.count < queues.count { durations.append(self.times.leaseDuration) }
+        return SessionTimes(
+            heartbeatInterval: self.times.heartbeatInterval, silentAfter: self.times.silentAfter,
+            leaseDuration: durations.max() ?? self.times.leaseDuration)
     }
 }

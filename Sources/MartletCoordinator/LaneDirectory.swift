@@ -50,7 +50,8 @@ package final class LaneDirectory: Sendable {
         let traits = JobTraits(
             lane: lane, key: key, options: options,
             timeout: options.timeout ?? defaults?.timeout ?? JobOptions.defaultTimeout,
-            retry: options.retry ?? defaults?.retry ?? .standard)
+            retry: options.retry ?? defaults?.retry ?? .standard,
+            isRetained: (self.settings.queues[key.queue]?.retainSucceeded ?? .zero) > .zero)
         if state.traits.count >= Self.traitsMax { state.traits.removeAll() }
         state.traits[traitsKey] = traits
         return traits

@@ -14,7 +14,6 @@ package actor NodeQueue {
         let dispatcher: Dispatcher
         let commitLog: CommitLog
         let sequences: SharedLeaseSequence
-        let retainSucceeded: Bool
         let log: Log
         /// The queue's session is over and nothing is leased under it any more.
         let ended: @Sendable (NodeKey) async -> Void
@@ -134,7 +133,7 @@ package actor NodeQueue {
             changes.append(
                 .succeed(
                     settlement.succeeded.map {
-                        SucceededJob(id: $0.id, lane: $0.lane, isRetained: self.context.retainSucceeded)
+                        SucceededJob(id: $0.id, lane: $0.lane, isRetained: $0.body.traits.isRetained)
                     }))
         }
         let dueTimes = self.dueTimes(of: settlement.failed)

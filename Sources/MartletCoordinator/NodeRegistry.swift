@@ -108,11 +108,12 @@ package actor NodeRegistry {
         self.registering.insert(message.name)
         defer { self.registering.remove(message.name) }
         let id = NodeID(name: message.name, incarnation: message.incarnation)
-        let record = NodeRecord(id: id, leaseDuration: self.settings.times.leaseDuration)
+        let times = self.settings.times(serving: message.queues)
+        let record = NodeRecord(id: id, leaseDuration: times.leaseDuration)
         // Not saved: the coordinator is on its way out, and nobody may be answered.
         guard await self.save(record) else { return }
         let earlier = await self.replaceEarlier(message)
-        let queue = self.makeQueue(message)
+        let queue = self.makeQueue(message, times: times)
         await self.dispatcher.nodeJoined(
             queue.key, queue: queue, service: NodeService(queues: message.queues, types: message.types),
             slots: Int(message.slots))
@@ -124,8 +125,8 @@ package actor NodeRegistry {
             [.node: message.name, .incarnation: message.incarnation, .count: message.inventory.count])
         request.answer(
             Registered(
-                key: queue.key.rawValue, epoch: self.epoch, heartbeatInterval: self.settings.times.heartbeatInterval,
-                leaseDuration: self.settings.times.leaseDuration, verdicts: verdicts))
+                key: queue.key.rawValue, epoch: self.epoch, heartbeatInterval: times.heartbeatInterval,
+                leaseDuration: times.leaseDuration, verdicts: verdicts))
         await self.dispatcher.turn()
     }
 
@@ -171,16 +172,16 @@ package actor NodeRegistry {
         return nil
     }
 
-    private func makeQueue(_ message: Register) -> NodeQueue {
+    private func makeQueue(_ message: Register, times: SessionTimes) -> NodeQueue {
         self.lastKey += 1
         // The epoch keeps keys of an earlier coordinator from meaning anything here.
         let key = NodeKey(rawValue: self.epoch.rawValue << 32 | self.lastKey)
         let core = NodeQueueCore(
             key: key, id: NodeID(name: message.name, incarnation: message.incarnation), slots: Int(message.slots),
-            epoch: self.epoch, times: self.settings.times, lastDelivery: message.lastDelivery, at: self.loop.now)
+            epoch: self.epoch, times: times, lastDelivery: message.lastDelivery, at: self.loop.now)
         let context = NodeQueue.Context(
             loop: self.loop, dispatcher: self.dispatcher, commitLog: self.commitLog, sequences: self.sequences,
-            retainSucceeded: self.settings.retainSucceeded > .zero, log: self.log,
+            log: self.log,
             ended: { [weak self] in await self?.ended($0) })
         let queue = NodeQueue(registration: message, core: core, context: context)
         self.queues[key] = queue

@@ -6,13 +6,19 @@ package final class JobTraits: Sendable {
     package let options: JobOptions
     package let timeout: Duration
     package let retry: RetryPolicy
+    /// It stays visible for a while once it has succeeded.
+    package let isRetained: Bool
 
-    package init(lane: LaneID, key: LaneKey, options: JobOptions, timeout: Duration, retry: RetryPolicy) {
+    package init(
+        lane: LaneID, key: LaneKey, options: JobOptions, timeout: Duration, retry: RetryPolicy,
+        isRetained: Bool = false
+    ) {
         self.lane = lane
         self.key = key
         self.options = options
         self.timeout = timeout
         self.retry = retry
+        self.isRetained = isRetained
     }
 }
 

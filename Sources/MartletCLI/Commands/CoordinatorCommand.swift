@@ -109,7 +109,9 @@ extension CoordinatorSettings {
             times: SessionTimes(
                 heartbeatInterval: configuration.leases.heartbeatInterval,
                 silentAfter: configuration.leases.silentAfter, leaseDuration: configuration.leases.duration),
-            retainSucceeded: configuration.retainSucceeded,
+            queues: configuration.queues.mapValues {
+                QueueSettings(leaseDuration: $0.leaseDuration, retainSucceeded: $0.retainSucceeded)
+            },
             typeDefaults: configuration.jobTypes.mapValues { TypeDefaults(timeout: $0.timeout, retry: $0.retry) })
     }
 }

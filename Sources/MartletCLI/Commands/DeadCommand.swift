@@ -11,7 +11,7 @@ enum DeadCommand {
                 options: selectionOptions + JobsCommand.pageOptions + CommandTree.connectionOptions,
                 examples: [.init(command: "martlet dead list --type mail.send", meaning: "One type's dead jobs.")],
                 action: { arguments, context in
-                    try await JobsCommand.list(arguments, context, state: .dead, command: "dead list")
+                    try await JobsCommand.list(arguments, context, state: .dead)
                 }),
             CommandSpec(
                 name: "retry", summary: "make dead jobs ready again",

@@ -17,7 +17,7 @@ enum JobsCommand {
                 ],
                 action: { arguments, context in
                     let state = arguments.string("state").flatMap(JobText.state(named:))
-                    try await Self.list(arguments, context, state: state, command: "jobs list")
+                    try await Self.list(arguments, context, state: state)
                 }),
             CommandSpec(
                 name: "show", summary: "show one job with its payload and last failure",
@@ -44,7 +44,7 @@ enum JobsCommand {
     ///
     /// - Parameter state: only jobs in it; nil for all.
     static func list(
-        _ arguments: ParsedArguments, _ context: CommandContext, state: JobState?, command: String
+        _ arguments: ParsedArguments, _ context: CommandContext, state: JobState?
     ) async throws {
         let queue = try arguments.name("queue")
         let type = try arguments.name("type")
@@ -69,7 +69,7 @@ enum JobsCommand {
                 }
                 after = next
                 if left <= 0, !context.isJSON {
-                    context.console.note("There may be more: martlet \(command) --after \(next)")
+                    context.console.note("There may be more: add --after \(next)")
                 }
             }
         }

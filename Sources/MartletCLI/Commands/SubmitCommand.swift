@@ -130,7 +130,10 @@ enum SubmitCommand {
         }
         // What comes from a pipe can be read only once.
         let file = try open()
-        if file.reader.total != nil {
+        if let total = file.reader.total {
+            let isSlow = total > 16 << 20 && context.console.showsProgress
+            if isSlow { context.console.raw("Checking \(HumanText.printable(path)) ...") }
+            defer { if isSlow { context.console.raw("\r\u{1B}[K") } }
             do {
                 try open().check()
             } catch {

@@ -14,7 +14,7 @@ struct ProgressBar: Sendable {
         guard let total, total > 0 else { return "\(head)  \(HumanText.number(rate))/s" }
         let share = min(max(Double(progress) / Double(total), 0), 1)
         let percent = Int(share * 100)
-        let left = share > 0 ? Duration.milliseconds(Int64(seconds * 1000 * (1 - share) / share)) : .zero
+        let left = share > 0 ? Duration.seconds(Int64((seconds * (1 - share) / share).rounded(.up))) : .zero
         let tail = "\(percent)%  \(HumanText.number(rate))/s" + (share < 1 ? "  \(HumanText.duration(left)) left" : "")
         let room = min(40, width - head.count - tail.count - 5)
         guard room >= 8 else { return "\(head)  \(tail)" }
