@@ -206,6 +206,48 @@ struct Greet: Job {
         #expect(cluster.ask { $0.submits }.isEmpty)
     }
 
+    /// The coordinator forgets sequences that are far behind the newest: an unanswered one must not fall behind.
+    @Test func anUnansweredFrameHoldsBackTheSequencesThatWouldOustIt() throws {
+        let cluster = Cluster()
+        cluster.ask {
+            $0.submitsInFlightMax = 8
+            $0.fates = [.loseAnswer]
+        }
+        let client = try cluster.client()
+        let first = cluster.start { try await client.submit(Greet(name: "first")) }
+        cluster.run(for: .seconds(1))
+        let others = cluster.start {
+            for number in 0..<50 { _ = try await client.submit(Greet(name: "\(number)")) }
+        }
+        cluster.run(for: .seconds(3))
+        #expect(cluster.ask { $0.submits.map(\.sequence).max() } == 8)
+        #expect(first.value == nil && others.value == nil)
+        cluster.run(for: .seconds(10), until: { others.value != nil })
+        #expect(throws: Never.self) { try first.value?.get() }
+        #expect(throws: Never.self) { try others.value?.get() }
+        #expect(cluster.ask { $0.accepted.count } == 51)
+    }
+
+    @Test func aRefusalMeetsWhoDeservesItAlone() throws {
+        let cluster = Cluster()
+        let client = try cluster.client(ClientConfiguration(framesInFlightMax: 1))
+        // The first frame takes its time, so that the others share one, which is refused; then each is sent alone.
+        cluster.ask { $0.fates = [.loseAnswer, .answer, .refuse(.invalidRequest), .answer, .refuse(.invalidRequest)] }
+        let first = cluster.start { try await client.submit(Greet(name: "first")) }
+        cluster.run(for: .seconds(1))
+        let calls = ["a", "b", "c"].map { type in
+            cluster.start { try await client.submit(raw: RawJob(type: type)) }
+        }
+        cluster.run(for: .seconds(20), until: { calls.allSatisfy { $0.value != nil } })
+        #expect(throws: Never.self) { try first.value?.get() }
+        let codes = calls.map { call -> MartletError.Code? in
+            guard case .failure(let error as MartletError) = call.value else { return nil }
+            return error.code
+        }
+        #expect(codes.count { $0 == nil } == 2 && codes.contains(.invalidRequest))
+        #expect(cluster.ask { $0.accepted.count } == 3)
+    }
+
     @Test func statusKnowsTheJobOrThatThereIsNone() throws {
         let cluster = Cluster()
         let client = try cluster.client()

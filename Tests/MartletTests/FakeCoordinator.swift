@@ -43,6 +43,7 @@ actor FakeCoordinator {
     private(set) var accepted: [(id: JobID, job: Submit.Job, template: JobTemplate)] = []
     private var answers: [SessionID: [UInt64: Submitted]] = [:]
     var payloadMax: UInt32 = 1 << 20
+    var submitsInFlightMax: UInt32 = 256
 
     // Nodes.
     var heartbeatInterval = Duration.seconds(1)
@@ -89,7 +90,8 @@ actor FakeCoordinator {
                 ).encoded())
         case .openSession(let open):
             self.sessions.append(open.session)
-            request.reply(SessionOpened(payloadMax: self.payloadMax, submitsInFlightMax: 256).encoded())
+            request.reply(
+                SessionOpened(payloadMax: self.payloadMax, submitsInFlightMax: self.submitsInFlightMax).encoded())
         case .submit(let submit): self.handle(submit, request)
         case .showJob(let show): self.handle(show, request)
         case .register(let register): self.handle(register, request)
