@@ -34,7 +34,9 @@ let package = Package(
         target("MartletConfiguration", ["MartletCore"]),
         target("MartletObservability", ["MartletCore"]),
         target("MartletWire", ["MartletCore"]),
-        target("MartletTransport", ["MartletWire", "MartletRuntime", "MartletCore", "CNNG", "CSodium"]),
+        target(
+            "MartletTransport",
+            ["MartletWire", "MartletRuntime", "MartletObservability", "MartletCore", "CNNG", "CSodium"]),
         target("MartletStore", ["MartletCore", "MartletRuntime"]),
         target("MartletStoreSQLite", ["MartletStore", "MartletRuntime", "MartletCore", "CSQLite"]),
         target(
@@ -111,7 +113,9 @@ let package = Package(
             swiftSettings: settings
         ),
         tests("MartletWireTests", ["MartletWire", "MartletCore", "CAllocationGauge"]),
-        tests("MartletTransportTests", ["MartletTransport", "MartletWire", "MartletRuntime", "MartletCore"]),
+        tests(
+            "MartletTransportTests",
+            ["MartletTransport", "MartletWire", "MartletObservability", "MartletRuntime", "MartletCore"]),
         .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
         tests("MartletStoreTests", ["StoreConformance", "MartletStore", "MartletCore"]),
         tests(

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletObservability
 import MartletRuntime
 import MartletTransport
 import Synchronization
@@ -16,10 +17,10 @@ final class NNGHarness: Sendable {
     let options: NNGOptions
     private static let lastFile = Atomic<Int>(0)
 
-    init(_ options: NNGOptions = NNGOptions(), name: String = "test") {
+    init(_ options: NNGOptions = NNGOptions(), name: String = "test", log: Log = .none) {
         self.loop = ThreadLoop(name: name)
         self.options = options
-        self.transport = NNGTransport(loop: self.loop, options: options)
+        self.transport = NNGTransport(loop: self.loop, options: options, log: log)
     }
 
     deinit {

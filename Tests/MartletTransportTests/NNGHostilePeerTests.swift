@@ -1,5 +1,7 @@
 import MartletCore
+import MartletObservability
 import MartletRuntime
+import Synchronization
 import Testing
 
 @testable import MartletTransport
@@ -70,7 +72,9 @@ private let second = Duration.seconds(1)
     }
 
     @Test func connectionsOverTheirMaximumAreTurnedAway() async throws {
-        let harness = NNGHarness(NNGOptions(connectionsMax: 2, watchdogInterval: second * 60))
+        let lines = Mailbox<String>()
+        let log = Log { _, text, fields in lines.post("\(text) \(fields[0].value)") }
+        let harness = NNGHarness(NNGOptions(connectionsMax: 2, watchdogInterval: .milliseconds(300)), log: log)
         try await harness.serving { listener in
             try await harness.connected(to: listener.address) { first in
                 _ = try await first.request(Bytes("x"), timeout: second * 10)
@@ -79,7 +83,8 @@ private let second = Duration.seconds(1)
                     let third = try RawClient(port: listener.port)
                     third.greet()
                     #expect(third.read(9).count <= 8)
-                    #expect(listener.statistics.connectionsRefused == 1)
+                    #expect(listener.statistics.connectionsRefused >= 1)
+                    #expect(await lines.next()?.starts(with: "connections were turned away: too many") == true)
                     _ = try await second.request(Bytes("x"), timeout: .seconds(10))
                 }
             }
@@ -109,10 +114,12 @@ private let second = Duration.seconds(1)
 
     @Test(arguments: ["tcp://127.0.0.1:0", "ipc"])
     func deadListenerIsReplacedAtTheSameAddress(scheme: String) async throws {
+        let lines = Mutex<[String]>([])
+        let log = Log { _, text, _ in lines.withLock { $0.append("\(text)") } }
         let harness = NNGHarness(
             NNGOptions(
                 reconnectDelay: .milliseconds(20) ... .milliseconds(50), watchdogInterval: .milliseconds(50),
-                watchdogTimeout: .milliseconds(500)))
+                watchdogTimeout: .milliseconds(500)), log: log)
         let address = scheme == "ipc" ? NNGHarness.ipcAddress() : scheme
         try await harness.serving(at: address) { listener in
             try await harness.connected(to: listener.address) { connection in
@@ -122,6 +129,7 @@ private let second = Duration.seconds(1)
             }
             #expect(listener.statistics.restarts == 1)
             #expect(listener.statistics.probesFailed >= 2)
+            #expect(lines.withLock { $0 } == ["a listener had stopped accepting and was replaced"])
         }
     }
 

@@ -36,7 +36,8 @@ enum CoordinatorCommand {
         let stores = StoreLoops()
         defer { stores.shutdown() }
         let coordinator = Coordinator(
-            settings: CoordinatorSettings(loaded.configuration, token: token), transport: NNGTransport(loop: loop),
+            settings: CoordinatorSettings(loaded.configuration, token: token),
+            transport: NNGTransport(loop: loop, log: log),
             store: stores.open(loaded), loop: loop, log: log)
         do {
             let signal = try await signals.cancelling {

@@ -85,7 +85,8 @@ final class NNGConnectionCore: Sendable {
         // nng 1.5.2 redials at once after half of all losses; each process having its own minimum spreads the rest.
         let shortest = Double(options.reconnectDelay.lowerBound.wholeMilliseconds) * (1 + 4 * jitter)
         let longest = Int32(clamping: options.reconnectDelay.upperBound.wholeMilliseconds)
-        try nngCheck(nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, min(Int32(shortest), longest)), text)
+        try nngCheck(
+            nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, min(Int32(clamping: Int64(shortest)), longest)), text)
         try nngCheck(nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, longest), text)
         if case .tcp = address.endpoint {
             try nngCheck(nng_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true), text)

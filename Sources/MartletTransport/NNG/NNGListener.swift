@@ -1,5 +1,6 @@
 import CNNG
 import MartletCore
+import MartletObservability
 import MartletRuntime
 import Synchronization
 
@@ -21,10 +22,10 @@ package final class NNGListener: RequestListener {
     }
 
     static func open(
-        at address: TransportAddress, contexts: Int, options: NNGOptions, loop: EventLoop
+        at address: TransportAddress, contexts: Int, options: NNGOptions, loop: EventLoop, log: Log
     ) async throws(TransportError) -> NNGListener {
         precondition(contexts > 0, "a listener needs a context to receive anything")
-        let core = NNGListenerCore(options: options, loop: loop)
+        let core = NNGListenerCore(options: options, loop: loop, log: log)
         let outcome: Result<TransportAddress, TransportError> = await withUnsafeContinuation { continuation in
             core.open(at: address, contexts: contexts) { continuation.resume(returning: $0) }
         }
@@ -58,6 +59,7 @@ final class NNGListenerCore: @unchecked Sendable {
     let inbox: NNGInbox
     private let options: NNGOptions
     private let loop: EventLoop
+    private let log: Log
     private let thread = SerialThread()
     private let isClosing = Atomic<Bool>(false)
     private let closing = Mutex<(isClosed: Bool, actions: [@Sendable () -> Void])>((false, []))
@@ -70,11 +72,13 @@ final class NNGListenerCore: @unchecked Sendable {
     private var isPipeCallbackSet = false
     private var acceptedBefore = 0
     private var failures = 0
+    private var logged = NNGListenerStatistics()
     private var lastRestart: Instant?
     private var watchdogPause: Duration
     private var listenDelay = Duration.milliseconds(20)
 
-    init(options: NNGOptions, loop: EventLoop) {
+    init(options: NNGOptions, loop: EventLoop, log: Log) {
+        self.log = log
         self.options = options
         self.loop = loop
         self.watchdogPause = options.watchdogInterval
@@ -214,6 +218,7 @@ extension NNGListenerCore {
     /// Looks whether the listener still accepts: a new connection since the last look says so; else it is dialled.
     private func check() {
         guard !self.isClosing.load(ordering: .acquiring) else { return }
+        self.logLosses()
         let accepted = self.inbox.statistics.connectionsAccepted
         if accepted != self.acceptedBefore && self.failures == 0 {
             self.acceptedBefore = accepted
@@ -243,6 +248,23 @@ extension NNGListenerCore {
         }
     }
 
+    /// What nng's threads and the callers of `reply` only count: one line for whatever came since the last look.
+    private func logLosses() {
+        let now = self.inbox.statistics
+        let before = self.logged
+        self.logged = now
+        if now.connectionsRefused > before.connectionsRefused {
+            self.log(
+                .warning, "connections were turned away: too many",
+                [.count: now.connectionsRefused - before.connectionsRefused, .address: self.address])
+        }
+        let unsent = now.repliesTooLarge + now.repliesFailed - before.repliesTooLarge - before.repliesFailed
+        if unsent > 0 {
+            self.log(
+                .error, "replies were not sent: too large, or no memory", [.count: unsent, .address: self.address])
+        }
+    }
+
     /// Replaces nng's listener. The one close allowed while running: the old one is dead.
     private func restart() {
         guard !self.isClosing.load(ordering: .acquiring) else { return }
@@ -252,6 +274,7 @@ extension NNGListenerCore {
             self.failures = 0
             self.listenDelay = .milliseconds(20)
             self.inbox.count { $0.restarts += 1 }
+            self.log(.warning, "a listener had stopped accepting and was replaced", [.address: self.address])
             let now = self.loop.now
             let isRecent = self.lastRestart.map { now - $0 < .seconds(60) } ?? false
             self.watchdogPause =
@@ -260,6 +283,7 @@ extension NNGListenerCore {
             self.watch(after: self.watchdogPause)
         } catch {
             self.inbox.count { $0.restartsFailed += 1 }
+            self.log(.error, "a listener that stopped accepting cannot listen again", [.cause: error])
             let delay = self.listenDelay
             self.listenDelay = min(delay * 2, .seconds(5))
             self.loop.schedule(at: self.loop.now + delay) { [weak self] in

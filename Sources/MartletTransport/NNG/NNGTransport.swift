@@ -1,3 +1,4 @@
+package import MartletObservability
 package import MartletRuntime
 
 /// Listeners and connections over nng: TCP and Unix sockets.
@@ -7,9 +8,12 @@ package import MartletRuntime
 package final class NNGTransport: Transport {
     private let loop: EventLoop
     private let options: NNGOptions
+    private let log: Log
 
-    package init(loop: EventLoop, options: NNGOptions = NNGOptions()) {
+    /// - Parameter log: told of listeners that were replaced, connections turned away and replies not sent.
+    package init(loop: EventLoop, options: NNGOptions = NNGOptions(), log: Log = .none) {
         self.loop = loop
+        self.log = log
         self.options = options
     }
 
@@ -20,7 +24,8 @@ package final class NNGTransport: Transport {
     /// As ``listen(at:contexts:)``, with the type that also tells its statistics.
     package func listenOverNNG(at address: String, contexts: Int) async throws(TransportError) -> NNGListener {
         let address = try TransportAddress(parsing: address)
-        return try await NNGListener.open(at: address, contexts: contexts, options: self.options, loop: self.loop)
+        return try await NNGListener.open(
+            at: address, contexts: contexts, options: self.options, loop: self.loop, log: self.log)
     }
 
     package func connect(to address: String) throws(TransportError) -> any RequestConnection {
