@@ -142,11 +142,11 @@ package actor NodeRegistry {
                 }
                 return nil
             }
-            if message.holdsNameLock { return nil }
+            if message.supersedes(live.registration.incarnation) { return nil }
             return (.nodeNameTaken, "a live node is called \(message.name); choose another name")
         }
         if let awaited = self.awaited[message.name], awaited.record.id.incarnation != message.incarnation,
-            !message.holdsNameLock
+            !message.supersedes(awaited.record.id.incarnation)
         {
             return (
                 .nodeNameTaken, "a node called \(message.name) may still be alive; retry later or choose another name"

@@ -26,7 +26,7 @@ final class SimulatedNode: @unchecked Sendable {
             drainTimeout: .seconds(2), logHandler: { _ in })
         let environment = Worker.Environment(
             loop: self.process, transport: ObservedTransport(inner: self.transport, witness: cluster.witness),
-            executor: self.process, holdsNameLock: true)
+            executor: self.process, nameLock: UInt32(index))
         self.worker = Worker(options, in: environment)
         // The last node serves fewer types, so that some lanes have fewer nodes.
         for type in index == 0 ? Self.types.prefix(2) : Self.types[...] {

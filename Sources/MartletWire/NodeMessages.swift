@@ -25,14 +25,14 @@ package struct Register: Message {
     }
 
     package var name: String
-    /// Random at each start of the worker process.
+    /// Random at each start of the worker process; the upper half is the lock's if it ``holdsNameLock``.
     package var incarnation: UInt64
     package var slots: UInt32
     package var prefetchMax: UInt32
     /// Empty: every queue.
     package var queues: [String]
     package var types: [String]
-    /// The worker holds the file lock on its name, so an older incarnation is certainly dead.
+    /// The worker holds a file lock on its name: see ``supersedes(_:)``.
     package var holdsNameLock: Bool
     /// The last delivery frame received in this incarnation, 0 if none.
     package var lastDelivery: UInt64
@@ -55,6 +55,11 @@ package struct Register: Message {
         self.lastDelivery = lastDelivery
         self.number = number
         self.inventory = inventory
+    }
+
+    /// Whether an incarnation that held the name is proved to be dead: it had the very lock that this one holds.
+    package func supersedes(_ incarnation: UInt64) -> Bool {
+        self.holdsNameLock && self.incarnation >> 32 == incarnation >> 32
     }
 }
 

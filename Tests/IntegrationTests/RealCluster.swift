@@ -157,7 +157,8 @@ final class RealCluster: Sendable {
             "NODE_RUNS": self.runsPath, "NODE_TYPES": types.joined(separator: ","),
         ]
         environment["NODE_TOKEN"] = token ?? self.token
-        return try self.start("node-\(name)", prefix + [Self.binaries + "/test-node"], environment: environment)
+        return try self.start(
+            "node-\(name)-on-\(machine ?? name)", prefix + [Self.binaries + "/test-node"], environment: environment)
     }
 
     private func nodeFolder(_ machine: String) -> String { "\(self.folder)/machine-\(machine)" }

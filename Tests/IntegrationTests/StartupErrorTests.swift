@@ -8,8 +8,8 @@ extension IntegrationTests {
         process.log.split(separator: "\n").map(String.init).filter { $0.hasPrefix("martlet:") }
     }
 
-    /// The lock on the name tells. The first one never notices.
-    @Test(.timeLimit(.minutes(2))) func aSecondNodeOfOneNameOnAMachineIsRefused() async throws {
+    /// On the same machine the lock on the name tells, elsewhere the coordinator. The first one never notices.
+    @Test(.timeLimit(.minutes(2))) func aSecondNodeOfOneNameIsRefused() async throws {
         try await RealCluster.run(leases: .long) { cluster in
             _ = try await cluster.startCoordinator()
             let client = try await cluster.connect()
@@ -21,6 +21,13 @@ extension IntegrationTests {
             let neighbour = try cluster.startNode("a", machine: "one")
             #expect(try await neighbour.exit() == 1)
             #expect(neighbour.log.contains("test-node: a worker named \"a\" runs on this machine already"))
+
+            // One process of each on machines of their own: no lock tells, but the coordinator does.
+            let stranger = try cluster.startNode("a", machine: "two")
+            try await eventually("the stranger is refused") {
+                stranger.log.contains("a live node is called a; choose another name")
+            }
+            #expect(first.log.split(separator: "\n").count { $0.contains(" registered") } == 1)
 
             let arguments = ["worker", "--type", "work", "--name", "c", "--exec", "true"]
             let worker = try cluster.launch("worker", arguments)

@@ -11,12 +11,16 @@
 /// Who holds it knows that no other process of this machine runs under that name any more: the system lets go of it
 /// when a process ends, however it ends.
 struct NameLock: ~Copyable {
+    /// The same for all who ever held this lock: it was drawn when the lock's file was made. A file of that name on
+    /// another machine has another.
+    let id: UInt32
     private let file: Int32
 
+    /// - Parameter newID: a random number; becomes the lock's ``id`` if it has none.
     /// - Throws: ``MartletError/Code/nodeNameTaken`` if another worker holds it. Nil if the directory cannot be used,
     ///   which is not worth refusing to work: `problem` says why.
     static func take(
-        on name: String, in directory: String?, problem: inout String?
+        on name: String, in directory: String?, newID: UInt32, problem: inout String?
     ) throws(MartletError) -> NameLock? {
         let directory = directory ?? Self.defaultDirectory()
         guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
@@ -47,9 +51,17 @@ struct NameLock: ~Copyable {
                 .nodeNameTaken,
                 "a worker named \"\(name)\" runs on this machine already\(holder); give each worker its own name")
         }
-        let text = Array("\(getpid())\n".utf8)
-        if ftruncate(file, 0) == 0 { _ = text.withUnsafeBytes { write(file, $0.baseAddress, $0.count) } }
-        return NameLock(file: file)
+        let id = Self.words(file).dropFirst().first.flatMap { UInt32($0, radix: 16) } ?? newID
+        let text = Array("\(getpid())\n\(String(id, radix: 16))\n".utf8)
+        // One call, so that the id survives whatever ends this process; what is left of an older text is cut off.
+        guard text.withUnsafeBytes({ pwrite(file, $0.baseAddress, $0.count, 0) }) == text.count,
+            ftruncate(file, off_t(text.count)) == 0
+        else {
+            problem = "cannot write \(path): \(Self.lastError())"
+            close(file)
+            return nil
+        }
+        return NameLock(id: id, file: file)
     }
 
     deinit {
@@ -70,10 +82,14 @@ struct NameLock: ~Copyable {
     }
 
     private static func holder(_ file: Int32) -> String {
-        var buffer = [UInt8](repeating: 0, count: 20)
+        Self.words(file).first.flatMap { Int32($0) }.map { " as process \($0)" } ?? ""
+    }
+
+    /// What the lock's file says: the holder's process number and the lock's id.
+    private static func words(_ file: Int32) -> [Substring] {
+        var buffer = [UInt8](repeating: 0, count: 64)
         let count = buffer.withUnsafeMutableBytes { pread(file, $0.baseAddress, $0.count, 0) }
-        let digits = buffer.prefix(max(count, 0)).prefix { $0 >= 0x30 && $0 <= 0x39 }
-        return digits.isEmpty ? "" : " as process \(String(decoding: digits, as: UTF8.self))"
+        return String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self).split(separator: "\n")
     }
 
     private static func lastError() -> String { String(cString: strerror(errno)) }

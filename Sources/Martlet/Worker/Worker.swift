@@ -30,16 +30,17 @@ public final class Worker: Sendable {
         package var transport: any Transport
         /// Where handlers run.
         package var executor: any TaskExecutor
-        /// Whether this incarnation may claim that an older one of its name is dead.
-        package var holdsNameLock: Bool
+        /// The identity of the lock that it holds on its name, if it holds one: it may then claim that an older
+        /// incarnation which held the same is dead.
+        package var nameLock: UInt32?
 
         package init(
-            loop: EventLoop, transport: any Transport, executor: any TaskExecutor, holdsNameLock: Bool = false
+            loop: EventLoop, transport: any Transport, executor: any TaskExecutor, nameLock: UInt32? = nil
         ) {
             self.loop = loop
             self.transport = transport
             self.executor = executor
-            self.holdsNameLock = holdsNameLock
+            self.nameLock = nameLock
         }
     }
 
@@ -151,16 +152,21 @@ public final class Worker: Sendable {
     private func runCounting() async throws(MartletError) -> Int {
         let log = Log(self.configuration.logHandler)
         if let environment { return try await self.run(in: environment, log: log) }
-        var problem: String?
-        let lock = try NameLock.take(
-            on: self.configuration.name, in: self.configuration.stateDirectory, problem: &problem)
-        if let problem { log(.warning, "the worker's name is not locked", [.cause: problem]) }
         let loop = ThreadLoop(name: "martlet-worker")
-        let environment = Environment(
-            loop: loop, transport: NNGTransport(loop: loop), executor: globalConcurrentExecutor,
-            holdsNameLock: lock != nil)
         let left: Int
         do throws(MartletError) {
+            var problem: String?
+            let lock = try NameLock.take(
+                on: self.configuration.name, in: self.configuration.stateDirectory,
+                newID: UInt32(truncatingIfNeeded: loop.random()), problem: &problem)
+            if let problem { log(.warning, "the worker's name is not locked", [.cause: problem]) }
+            let lockID: UInt32? =
+                switch lock {
+                case .some(let held): held.id
+                case nil: nil
+                }
+            let environment = Environment(
+                loop: loop, transport: NNGTransport(loop: loop), executor: globalConcurrentExecutor, nameLock: lockID)
             left = try await self.run(in: environment, log: log)
         } catch {
             loop.shutdown()
@@ -228,9 +234,17 @@ public final class Worker: Sendable {
 
     private func profile(of kinds: JobKindTable, in environment: Environment) -> WorkerCore.Profile {
         WorkerCore.Profile(
-            name: self.configuration.name, incarnation: environment.loop.random(), slots: self.configuration.slots,
+            name: self.configuration.name, incarnation: Self.incarnation(in: environment),
+            slots: self.configuration.slots,
             prefetchMax: self.configuration.prefetchMax, queues: self.configuration.queues, types: kinds.types,
-            holdsNameLock: environment.holdsNameLock, drainTimeout: self.configuration.drainTimeout,
+            holdsNameLock: environment.nameLock != nil, drainTimeout: self.configuration.drainTimeout,
             cancelGrace: self.configuration.cancelGrace)
+    }
+
+    /// Random; who holds a lock on its name shows by the upper half which one.
+    private static func incarnation(in environment: Environment) -> UInt64 {
+        let random = environment.loop.random()
+        guard let nameLock = environment.nameLock else { return random }
+        return UInt64(nameLock) << 32 | random & 0xFFFF_FFFF
     }
 }
