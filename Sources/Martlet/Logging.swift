@@ -1,3 +1,4 @@
+import Foundation
 import MartletObservability
 
 #if canImport(Glibc)
@@ -38,13 +39,14 @@ public struct LogRecord: Sendable, CustomStringConvertible {
         }
     }
 
-    /// Writes each record as a line to the standard error output.
+    /// Writes each record, behind the time in UTC, as a line to the standard error output.
     ///
     /// - Parameter level: the least that is written.
     public static func toStandardError(from level: Level = .info) -> LogHandler {
         { record in
             guard record.level >= level else { return }
-            let line = Array("\(record)\n".utf8)
+            let time = Date.ISO8601FormatStyle(includingFractionalSeconds: true).format(Date())
+            let line = Array("\(time) \(record)\n".utf8)
             // One call a line, so that the lines of several threads do not mix. Nobody is left to tell of a failure.
             _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
         }

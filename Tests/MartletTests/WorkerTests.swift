@@ -42,6 +42,21 @@ struct Add: Job {
         #expect(cluster.ask { $0.registers.first?.types } == ["add", "raw"])
     }
 
+    @Test func aHandlersLogLinesCarryItsJob() throws {
+        let cluster = Cluster()
+        let records = Mutex<[LogRecord]>([])
+        let configuration = WorkerConfiguration(
+            name: "w1", address: Cluster.address, logHandler: { record in records.withLock { $0.append(record) } })
+        let (worker, process) = cluster.worker(configuration)
+        worker.register(raw: "raw") { _, context in context.logger.info("sent", ["to": "the \"moon\""]) }
+        _ = cluster.start(worker, process)
+        cluster.ask { $0.add("raw", attempt: 2) }
+        cluster.run(for: .seconds(1))
+        let lines = records.withLock { $0.map(\.description) }
+        #expect(lines.contains(#"info sent job=1 type=raw attempt=2 to="the \"moon\"""#))
+        #expect(lines.contains("notice registered node=w1 address=\(Cluster.address) epoch=1"))
+    }
+
     @Test func failuresSayWhatHappenedAndNeverShowThePayload() throws {
         struct Broken: Error {}
         let cluster = Cluster()
