@@ -8,8 +8,11 @@ struct StoreStatements {
     let writeSequence: Statement
     let writeLane: Statement
 
-    let insertReady: Statement
+    /// Many rows at once to one, each with how many.
+    let insertReady: [(rows: Int, statement: Statement)]
     let insertJob: Statement
+    let countReady: Statement
+    let deleteReadyRun: Statement
     let deleteReady: Statement
     let deleteScheduled: Statement
     let retainReady: Statement
@@ -40,10 +43,16 @@ struct StoreStatements {
         self.writeLane = try database.prepare(
             "REPLACE INTO lanes(id, \(LaneRow.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 
-        self.insertReady = try database.prepare(
-            "INSERT INTO jobs(id, lane, state, created, payload) VALUES (?, ?, 2, ?, ?)")
+        self.insertReady = try [32, 8, 1].map { rows throws(StoreError) in
+            let values = (0..<rows).map { "(?3 + \($0), ?1, 2, ?2, ?\(4 + $0))" }.joined(separator: ", ")
+            let sql = "INSERT INTO jobs(id, lane, state, created, payload) VALUES \(values)"
+            return (rows, try database.prepare(sql))
+        }
         self.insertJob = try database.prepare(
             "INSERT INTO jobs(id, lane, state, created, payload, due, options) VALUES (?, ?, ?, ?, ?, ?, ?)")
+        let run = "id BETWEEN ? AND ? AND state = 2 AND lane = ?"
+        self.countReady = try database.prepare("SELECT count(*) FROM jobs WHERE \(run)")
+        self.deleteReadyRun = try database.prepare("DELETE FROM jobs WHERE \(run)")
         self.deleteReady = try database.prepare("DELETE FROM jobs WHERE id = ? AND state = 2 AND lane = ?")
         self.deleteScheduled = try database.prepare("DELETE FROM jobs WHERE id = ? AND state = 1 AND lane = ?")
         self.retainReady = try database.prepare(Self.retain(from: 2))

@@ -5,34 +5,44 @@ import MartletStore
 extension StoreTransaction {
     // MARK: Submitted
 
+    /// Inserts runs of jobs that differ in payload only many rows a statement: that is half of the work.
     func insert(_ jobs: [NewJob], from first: JobID, at now: WallTime) throws(StoreError) {
-        let insert = self.statements.insertReady
-        insert.bind(2, now.microseconds)
-        var lane: LaneID?
-        var ready = 0
-        for (offset, job) in jobs.enumerated() {
-            if job.due != nil || job.options.timeout != nil || job.options.retry != nil {
-                try self.insertOther(job, as: first.advanced(by: offset), at: now)
+        var place = 0
+        while place < jobs.count {
+            let job = jobs[place]
+            guard job.isPlain else {
+                try self.insertOther(job, as: first.advanced(by: place), at: now)
+                place += 1
                 continue
             }
-            if job.lane != lane {
-                self.countReady(ready, in: lane)
-                lane = job.lane
-                ready = 0
-                insert.bind(1, Int64(job.lane.rawValue))
-            }
-            ready += 1
-            insert.bind(0, Int64(first.rawValue) + Int64(offset))
-            try job.payload.withUnsafeBytes { bytes throws(StoreError) in
-                insert.bind(3, borrowing: bytes)
-                try insert.run()
-            }
+            var end = place + 1
+            while end < jobs.count, jobs[end].isPlain, jobs[end].lane == job.lane { end += 1 }
+            try self.insertPlain(jobs[place..<end], from: first.advanced(by: place), at: now)
+            self.countReady(end - place, in: job.lane)
+            place = end
         }
-        self.countReady(ready, in: lane)
     }
 
-    private func countReady(_ count: Int, in lane: LaneID?) {
-        guard let lane, count > 0 else { return }
+    private func insertPlain(_ jobs: ArraySlice<NewJob>, from first: JobID, at now: WallTime) throws(StoreError) {
+        var id = Int64(first.rawValue)
+        var rest = jobs
+        for (rows, insert) in self.statements.insertReady where rest.count >= rows {
+            insert.bind(0, Int64(rest.first!.lane.rawValue))
+            insert.bind(1, now.microseconds)
+            while rest.count >= rows {
+                insert.bind(2, id)
+                for (offset, job) in rest.prefix(rows).enumerated() {
+                    // The block keeps the bytes in place, and `jobs` keeps the block until the statement has run.
+                    job.payload.withUnsafeBytes { insert.bind(Int32(3 + offset), borrowing: $0) }
+                }
+                try insert.run()
+                id += Int64(rows)
+                rest = rest.dropFirst(rows)
+            }
+        }
+    }
+
+    private func countReady(_ count: Int, in lane: LaneID) {
         self.count(in: lane) { row in
             row.count(.ready, by: count)
             row.totals.submittedTotal += UInt64(count)
@@ -62,32 +72,85 @@ extension StoreTransaction {
     // MARK: Succeeded
 
     func succeed(_ jobs: [SucceededJob], at now: WallTime) throws(StoreError) -> [JobID] {
+        let isAscending = zip(jobs, jobs.dropFirst()).allSatisfy { $0.id < $1.id }
+        // Jobs that were started together end in any order.
+        guard !isAscending, !jobs.contains(where: \.isRetained) else {
+            return try self.succeedInOrder(jobs, at: now)
+        }
+        let missing = try self.succeedInOrder(jobs.sorted { $0.id < $1.id }, at: now)
+        return missing.isEmpty ? [] : Self.ordered(missing, as: jobs)
+    }
+
+    /// What is missing, in the order of `jobs`. Of a job that is named twice the first one was there.
+    private static func ordered(_ missing: [JobID], as jobs: [SucceededJob]) -> [JobID] {
+        var counts: [JobID: Int] = [:]
+        for id in missing { counts[id, default: 0] += 1 }
+        var ordered: [JobID] = []
+        for job in jobs.reversed() {
+            guard let count = counts[job.id], count > 0 else { continue }
+            counts[job.id] = count - 1
+            ordered.append(job.id)
+        }
+        return ordered.reversed()
+    }
+
+    /// Removes runs of neighbours in one statement.
+    private func succeedInOrder(_ jobs: [SucceededJob], at now: WallTime) throws(StoreError) -> [JobID] {
         var missing: [JobID] = []
-        var lane: LaneID?
-        var ready = 0
-        for job in jobs {
-            if job.lane != lane {
-                self.countSucceeded(ready, from: .ready, in: lane)
-                lane = job.lane
-                ready = 0
-                self.statements.deleteReady.bind(1, Int64(job.lane.rawValue))
-            }
+        var place = 0
+        while place < jobs.count {
+            let job = jobs[place]
+            var end = place + 1
             if !job.isRetained {
-                self.statements.deleteReady.bind(0, Int64(job.id.rawValue))
-                try self.statements.deleteReady.run()
-                if self.database.changes == 1 {
-                    ready += 1
-                    continue
-                }
+                while end < jobs.count, !jobs[end].isRetained, jobs[end].lane == job.lane,
+                    jobs[end].id == job.id.advanced(by: end - place)
+                { end += 1 }
             }
-            if let state = try self.endOther(job, at: now) {
-                self.countSucceeded(1, from: state, in: job.lane)
-            } else {
-                missing.append(job.id)
+            let run = jobs[place..<end]
+            if try !self.removeRun(run) {
+                for job in run where !(try self.end(job, at: now)) { missing.append(job.id) }
+            }
+            place = end
+        }
+        return missing
+    }
+
+    /// Below it, looking first costs more than it saves.
+    private static let runMin = 4
+
+    /// Removes ready jobs with ids from that of the first to that of the last. False, and nothing is done, if they
+    /// are not all there and ready.
+    private func removeRun(_ jobs: ArraySlice<SucceededJob>) throws(StoreError) -> Bool {
+        guard jobs.count >= Self.runMin else { return false }
+        let lane = jobs.first!.lane
+        for statement in [self.statements.countReady, self.statements.deleteReadyRun] {
+            statement.bind(0, Int64(jobs.first!.id.rawValue))
+            statement.bind(1, Int64(jobs.last!.id.rawValue))
+            statement.bind(2, Int64(lane.rawValue))
+        }
+        guard try self.statements.countReady.step() else { return false }
+        let found = self.statements.countReady.integer(0)
+        self.statements.countReady.reset()
+        guard found == jobs.count else { return false }
+        try self.statements.deleteReadyRun.run()
+        self.countSucceeded(jobs.count, from: .ready, in: lane)
+        return true
+    }
+
+    /// Whether the job was there.
+    private func end(_ job: SucceededJob, at now: WallTime) throws(StoreError) -> Bool {
+        if !job.isRetained {
+            self.statements.deleteReady.bind(0, Int64(job.id.rawValue))
+            self.statements.deleteReady.bind(1, Int64(job.lane.rawValue))
+            try self.statements.deleteReady.run()
+            if self.database.changes == 1 {
+                self.countSucceeded(1, from: .ready, in: job.lane)
+                return true
             }
         }
-        self.countSucceeded(ready, from: .ready, in: lane)
-        return missing
+        guard let state = try self.endOther(job, at: now) else { return false }
+        self.countSucceeded(1, from: state, in: job.lane)
+        return true
     }
 
     /// Removes a scheduled job, or retains one. Returns the state it had, or nil if it is not there.
@@ -106,8 +169,7 @@ extension StoreTransaction {
         return nil
     }
 
-    private func countSucceeded(_ count: Int, from state: JobState, in lane: LaneID?) {
-        guard let lane, count > 0 else { return }
+    private func countSucceeded(_ count: Int, from state: JobState, in lane: LaneID) {
         self.count(in: lane) { row in
             row.count(state, by: -count)
             row.totals.succeededTotal += UInt64(count)
@@ -200,4 +262,9 @@ extension StoreTransaction {
             row.totals.deletedTotal += 1
         }
     }
+}
+
+extension NewJob {
+    /// Ready at once and without options of its own; the priority is the lane's.
+    fileprivate var isPlain: Bool { self.due == nil && self.options.timeout == nil && self.options.retry == nil }
 }

@@ -6,6 +6,7 @@ import Testing
 extension StoreConformance {
     static let changeCases = [
         Case("aSucceededJobIsGone", aSucceededJobIsGone),
+        Case("aRunOfSuccessesPassesOverWhatIsNotThere", aRunOfSuccessesPassesOverWhatIsNotThere),
         Case("aRetainedJobStaysUntilPurged", aRetainedJobStaysUntilPurged),
         Case("aScheduledJobMaySucceed", aScheduledJobMaySucceed),
         Case("updatesApplyInTheExpectedStateOnly", updatesApplyInTheExpectedStateOnly),
@@ -29,6 +30,32 @@ extension StoreConformance {
         #expect(try await owner.states(ids) == [nil, nil, .ready, nil, .ready])
         let totals = try await owner.totals()
         #expect(totals.succeededTotal == 3 && totals.ready == 2)
+        await owner.store.close()
+    }
+
+    /// Stores take neighbours together; the odd one among them must not be taken with them, nor keep them.
+    private static func aRunOfSuccessesPassesOverWhatIsNotThere(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let ids = try await owner.submit(1, .jobs(50) + [.job(lane: .second)] + .jobs(20))
+        try await owner.commit(
+            .update([JobUpdate(ids[10], .dead), JobUpdate(ids[20], .scheduled, due: 7)]),
+            .succeed([SucceededJob(ids[30])]))
+        let run = ids[0..<60].map { SucceededJob($0) }
+        #expect(try await owner.commit(.succeed(run)) == [.applied(missing: [ids[10], ids[30], ids[50]])])
+        #expect(try await owner.states([ids[10], ids[50], ids[60]]) == [.dead, .ready, .ready])
+        let past = ids[60...].map { SucceededJob($0) } + (1...5).map { SucceededJob(ids[70].advanced(by: $0)) }
+        #expect(
+            try await owner.commit(.succeed(past), .succeed(past))
+                == [.applied(missing: past.suffix(5).map(\.id)), .applied(missing: past.map(\.id))])
+        // In any order, and the missing in that order.
+        let last = try await owner.submit(2, .jobs(9))
+        let order = [8, 3, 20, 3, 0, 7, 21, 5, 8, 1, 2, 6, 4, 20]
+        #expect(
+            try await owner.commit(.succeed(order.map { SucceededJob(last[0].advanced(by: $0)) }))
+                == [.applied(missing: [20, 3, 21, 8, 20].map { last[0].advanced(by: $0) })])
+        let totals = try await owner.totals()
+        #expect(totals.succeededTotal == 78 && totals.dead == 1 && totals.ready == 0 && totals.scheduled == 0)
+        #expect(try await owner.store.readyJobs(after: nil, limit: 9).map(\.id) == [ids[50]])
         await owner.store.close()
     }
 

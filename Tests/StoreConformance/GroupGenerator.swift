@@ -83,6 +83,14 @@ package struct GroupGenerator {
         default: sequence += UInt64(self.below(400))
         }
         self.sequences[session] = max(last, sequence)
+        if self.chance(4) {
+            let lane = LaneID(rawValue: UInt32(self.below(lanes.count)))
+            let options = JobOptions(priority: lanes[Int(lane.rawValue)].priority)
+            let jobs = (0..<30 + self.below(30)).map { index in
+                NewJob(lane: lane, options: options, payload: Bytes(copying: [UInt8(index)]))
+            }
+            return Submission(session: session, sequence: sequence, jobs: jobs)
+        }
         return Submission(
             session: session, sequence: sequence,
             jobs: (0..<self.below(self.limits.jobsMax + 1)).map { _ in self.job(lanes: lanes) })
@@ -102,6 +110,13 @@ package struct GroupGenerator {
     /// Some jobs, most of which are there.
     private mutating func pick(from state: StoreState) -> [JobID] {
         let ids = state.ids(in: Set(JobState.allCases))
+        if !ids.isEmpty, self.chance(30) {
+            // Neighbours, as they come from one submit.
+            let first = self.below(ids.count)
+            var run = (0..<2 + self.below(10)).map { ids[first].advanced(by: $0) }
+            if self.chance(30) { run.swapAt(0, run.count - 1) }
+            return run
+        }
         return (0..<self.below(self.limits.jobsMax + 1)).map { _ in
             if ids.isEmpty || self.chance(8) {
                 return JobID(shard: state.shard, sequence: 1 + UInt64(self.below(Int(state.nextSequence) + 5)))

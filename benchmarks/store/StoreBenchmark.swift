@@ -4,63 +4,60 @@ import MartletRuntime
 import MartletStore
 import MartletStoreSQLite
 
-/// The store alone: jobs inserted and deleted a second, `synchronous=FULL`, 200-byte payloads.
+/// The store alone, `synchronous=FULL`, 200-byte payloads: jobs inserted and deleted a second, and how long a store
+/// with a million pending jobs takes to open.
 ///
-/// Each group inserts its jobs and deletes those of the group before, as a coordinator at full load does.
+/// Each group inserts its jobs and deletes those of the group before, as a coordinator at full load does. The log is
+/// written back many times in each figure.
+///
+/// Usage: `store-benchmark [seconds for each size [pending jobs]]`
 @main
 struct StoreBenchmark {
-    static let jobsPerRun = 600_000
+    static let groupSizes = [100, 200, 1000, 4000]
 
     static func main() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "martlet-store-\(getpid())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let store = SQLiteStore(
-            path: folder.appending(path: "store.db").path, loop: ThreadLoop(name: "store"),
-            readerLoop: ThreadLoop(name: "reader"))
-        let run = Run(store: store, opening: try await store.open())
+        let seconds = CommandLine.arguments.dropFirst().first.flatMap { Double($0) } ?? 5
+        let pendingJobs = CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) } ?? 1_000_000
+        print("one write of 48 KiB and its sync: \(microseconds(try SyncProbe.median(in: folder)))")
+
+        let path = folder.appending(path: "store.db").path
+        let loops = (writer: ThreadLoop(name: "store"), reader: ThreadLoop(name: "reader"))
+        let store = SQLiteStore(path: path, loop: loops.writer, readerLoop: loops.reader)
+        let run = StoreRun(store: store, epoch: try await store.open().epoch)
         try await run.begin()
-        for groupSize in [100, 200, 1000, 4000] {
-            let rate = try await run.rate(groupSize: groupSize)
-            print("store alone, groups of \(groupSize): \(Int(rate)) jobs/s")
+        for groupSize in groupSizes {
+            let figures = try await run.measure(groupSize: groupSize, atLeast: .seconds(seconds))
+            print(
+                "groups of \(groupSize): \(Int(figures.jobsPerSecond)) jobs/s, \(figures.cpuPerJob) of CPU a job,",
+                "commit \(microseconds(figures.median)) median, \(microseconds(figures.slowest)) at most")
         }
+        try await run.fill(jobs: pendingJobs)
         await store.close()
+
+        let next = SQLiteStore(path: path, loop: loops.writer, readerLoop: loops.reader)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let pending = try await next.open().pendingCount
+        let opened = clock.now
+        var found = 0
+        var after: JobID?
+        while true {
+            let page = try await next.readyJobs(after: after, limit: 10_000)
+            found += page.count
+            guard let last = page.last, page.count == 10_000 else { break }
+            after = last.id
+        }
+        print(
+            "opened with \(pending) pending jobs in \(opened - start), read \(found) of them in \(clock.now - opened)")
+        await next.close()
+        loops.writer.shutdown()
+        loops.reader.shutdown()
     }
 
-    struct Run {
-        let store: SQLiteStore
-        let opening: StoreOpening
-        let session = SessionID(high: 1, low: 2)
-        let lane = LaneID(rawValue: 0)
-        let payload = Bytes(copying: [UInt8](repeating: 0x2a, count: 200))
-
-        func begin() async throws {
-            let key = LaneKey(queue: "benchmark", type: "none")
-            _ = try await self.store.commit(
-                CommitGroup(
-                    epoch: self.opening.epoch, now: WallTime(microseconds: 1), newLanes: [(self.lane, key)],
-                    changes: [.openSession(self.session)]))
-        }
-
-        func rate(groupSize: Int) async throws -> Double {
-            var before: [SucceededJob] = []
-            let clock = ContinuousClock()
-            let start = clock.now
-            for round in 1...jobsPerRun / groupSize {
-                let jobs = (0..<groupSize).map { _ in
-                    NewJob(lane: self.lane, options: .standard, payload: self.payload)
-                }
-                let submission = Submission(
-                    session: self.session, sequence: UInt64(groupSize << 24 + round), jobs: jobs)
-                let group = CommitGroup(
-                    epoch: self.opening.epoch, now: WallTime(microseconds: 1),
-                    changes: [.submit(submission), .succeed(before)])
-                guard case .submitted(.accepted(let first, let count)) = try await self.store.commit(group).first else {
-                    fatalError("the store refused a submit")
-                }
-                before = (0..<count).map { SucceededJob(id: first.advanced(by: $0), lane: self.lane) }
-            }
-            return Double(jobsPerRun) / ((clock.now - start) / .seconds(1))
-        }
+    static func microseconds(_ duration: Duration) -> String {
+        "\(Int(duration / .microseconds(1))) µs"
     }
 }
