@@ -77,6 +77,11 @@ struct Nemesis {
         guard self.cluster.nodes[index] != nil else { return }
         self.cluster.witness.count(.nodeCrash)
         self.cluster.crashNode(index)
+        // Some machines never come back: their jobs must not wait for them.
+        if self.cluster.goneForGood == nil, self.cluster.world.random.chance(0.3) {
+            self.cluster.goneForGood = index
+            return
+        }
         let cluster = self.cluster
         self.repair(after: .milliseconds(5), .seconds(12)) { cluster.startNode(index) }
     }

@@ -22,6 +22,8 @@ final class SimulatedCluster: @unchecked Sendable {
     var diskFaults = DiskFaults()
     /// Whether a poison job may take its node with it.
     var mayKillNodes = true
+    /// A node that never starts again.
+    var goneForGood: Int?
     private var lastNumber: UInt64 = 0
     private(set) var coordinator: (process: SimulatedProcess, transport: InMemoryTransport)?
     private(set) var parts: Coordinator.Parts?
@@ -94,7 +96,7 @@ final class SimulatedCluster: @unchecked Sendable {
     // MARK: Nodes and clients
 
     func startNode(_ index: Int) {
-        guard self.nodes[index] == nil else { return }
+        guard self.nodes[index] == nil, index != self.goneForGood else { return }
         self.nodes[index] = SimulatedNode(index: index, cluster: self)
     }
 
