@@ -44,19 +44,25 @@ private let second = Duration.seconds(1)
                 default: break
                 }
             }
-            try await harness.serving(contexts: 32, serve) { listener in
+            var held: [ListenerEvent] = try await harness.serving(contexts: 32, serve) { listener in
                 let connection = try harness.transport.connect(to: listener.address)
-                await withTaskGroup(of: Void.self) { group in
+                return await withTaskGroup(of: Void.self) { group in
                     for number in 0..<300 {
-                        group.addTask {
-                            let text = number < 10 ? "keep" : number.isMultiple(of: 3) ? "drop" : "answer"
-                            _ = try? await connection.request(Bytes(text), timeout: .milliseconds(300))
-                        }
+                        let text = number < 10 ? "keep" : number.isMultiple(of: 3) ? "drop" : "answer"
+                        group.addTask { _ = try? await connection.request(Bytes(text), timeout: second * 60) }
                     }
+                    var held: [ListenerEvent] = []
+                    while held.count < 10, let event = await kept.next() { held.append(event) }
+                    for _ in 0..<150 { await group.next() }
+                    await connection.close()
+                    return held
                 }
-                await connection.close()
             }
-            for _ in 0..<10 { _ = await kept.next() }
+            // The last references may end on other threads.
+            let deadline = harness.loop.now + second * 30
+            while NNGMessageBlock.liveCount != held.count && harness.loop.now < deadline { await Task.yield() }
+            held.removeAll()
+            while NNGMessageBlock.liveCount != 0 && harness.loop.now < deadline { await Task.yield() }
             if NNGMessageBlock.liveCount != 0 { fatalError("\(NNGMessageBlock.liveCount) messages are left") }
             exit(0)
         }
