@@ -23,6 +23,7 @@ final class Database {
         martlet_sqlite3_close_without_checkpoint(opened)
         // Only a reader ever has to wait: for a moment, while the log is restarted.
         sqlite3_busy_timeout(opened, isReadOnly ? 1000 : 0)
+        // Takes the place of SQLite's own checkpoints. `PRAGMA wal_autocheckpoint`, even with 0, would take it away.
         sqlite3_wal_hook(
             opened,
             { context, _, _, pages in

@@ -67,8 +67,8 @@ package actor SQLiteStore: JobStore {
         let isNew = try Schema.check(database, path: self.path)
         try database.execute(
             """
-            PRAGMA journal_mode=WAL; PRAGMA synchronous=\(self.settings.synchronous); PRAGMA wal_autocheckpoint=0;
-            PRAGMA secure_delete=OFF; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;
+            PRAGMA journal_mode=WAL; PRAGMA synchronous=\(self.settings.synchronous); PRAGMA secure_delete=OFF;
+            PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;
             PRAGMA cache_size=-\(self.settings.cacheBytes / 1024);
             """)
         // Before anything is served: what the last owner left is to be on disk, not only in the page cache.

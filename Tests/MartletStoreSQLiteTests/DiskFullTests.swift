@@ -134,6 +134,8 @@ import Testing
                 CommitGroup(epoch: epoch, now: WallTime(microseconds: 2), changes: [.succeed([job])]))
         }
         #expect(disk.used <= 24 << 20)
+        let log = try FileManager.default.attributesOfItem(atPath: folder.file("store.db-wal"))
+        #expect(try #require(log[.size] as? Int) <= 16 << 20, "the log went past what was laid down for it")
         #expect(try await store.laneTotals()[0].succeededTotal == 400)
         await store.close()
     }
