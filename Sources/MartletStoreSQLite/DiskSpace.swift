@@ -49,6 +49,8 @@ struct DiskSpace {
         if code == 0 || Self.isUnsupported(code) {
             self.laidDown = size
         } else if Self.isFull(code) {
+            // A failed call may take back what earlier ones laid down and nobody has written to yet: tmpfs does.
+            self.laidDown = 0
             throw StoreError(.diskFull, "no space for \(bytes) more bytes of \(self.logPath)", nativeCode: code)
         } else {
             throw StoreError(.rolledBack, "\(self.logPath): \(String(cString: strerror(code)))", nativeCode: code)
