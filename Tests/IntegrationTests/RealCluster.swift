@@ -205,6 +205,12 @@ final class RealCluster: Sendable {
         return Dictionary(pairs) { $1 }
     }
 
+    /// How many jobs a node holds, begun or not.
+    func leased(by node: String) async throws -> Int {
+        let value = try await self.json("nodes").first { $0["name"] as? String == node }
+        return (value?["leased"] as? NSNumber)?.intValue ?? 0
+    }
+
     func waitForNodes(_ names: String...) async throws {
         try await eventually("\(names.joined(separator: " and ")) registered") {
             let nodes = try await self.nodes()

@@ -11,9 +11,15 @@ extension IntegrationTests {
             let ledger = Ledger()
             let leaving = try cluster.startNode("a", slots: 2)
             try await cluster.waitForNodes("a")
-            let numbers = try #require(await ledger.submit(12, of: "gated", by: client))
-            try await eventually("two run on a") { cluster.runs.lines(.begin, by: "a").count == 2 }
-            let running = Set(cluster.runs.numbers(.begin, by: "a"))
+            // Short jobs teach a node to fetch ahead.
+            let short = try #require(await ledger.submit(500, by: client))
+            try await eventually("the short ones have run") { cluster.runs.lines(.end).count == short.count }
+            let numbers = try #require(await ledger.submit(40, of: "gated", by: client))
+            try await eventually("two run on a, more wait there") {
+                guard cluster.runs.lines(.begin, by: "a").count == short.count + 2 else { return false }
+                return try await cluster.leased(by: "a") > 2
+            }
+            let running = Set(cluster.runs.numbers(.begin, by: "a")).subtracting(short)
             leaving.signal(SIGTERM)
             _ = try cluster.startNode("b", slots: 4, isOpen: true)
             try await eventually("b runs what a gave back") {
@@ -22,9 +28,9 @@ extension IntegrationTests {
             #expect(leaving.isRunning, "it waits for its handlers")
             try cluster.openGate(of: "a")
             #expect(try await leaving.exit() == 0)
-            #expect(Set(cluster.runs.numbers(.end, by: "a")) == running)
+            #expect(Set(cluster.runs.numbers(.end, by: "a")) == running.union(short))
             try await cluster.checkAllEndedOnce(ledger)
-            #expect(cluster.runs.lines(.begin).count == numbers.count, "nothing was begun twice")
+            #expect(cluster.runs.lines(.begin).count == short.count + numbers.count, "nothing was begun twice")
             #expect(try await cluster.nodes()["a"] == nil)
             await client.close()
         }
