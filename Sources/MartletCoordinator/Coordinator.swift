@@ -17,6 +17,8 @@ package struct Coordinator: Sendable {
     /// How long client sessions are remembered after their last submit.
     package static let sessionLifetime: Duration = .seconds(3600)
     private static let recoveryPage = 10_000
+    /// Jobs removed in one commit.
+    private static let purgeMax = 1000
 
     /// - Precondition: a listener that is not on loopback has a token.
     package init(
@@ -137,15 +139,23 @@ package struct Coordinator: Sendable {
     private func housekeep(_ commitLog: CommitLog) async throws {
         while true {
             try await self.loop.sleep(for: .seconds(60))
-            let now = self.loop.wallTime
-            var changes: [Change] = [.expireSessions(unusedSince: now - Self.sessionLifetime)]
-            if self.settings.retainSucceededMax > .zero {
-                changes.append(
-                    .purgeFinished(
-                        state: .succeeded, before: now - self.settings.retainSucceededMax, limit: CommitLog.groupJobsMax
-                    ))
-            }
-            await commitLog.append(changes, kind: .essential, jobs: 0) { _ in }
+            let unused = self.loop.wallTime - Self.sessionLifetime
+            await commitLog.append([.expireSessions(unusedSince: unused)], kind: .essential, jobs: 0) { _ in }
+            if self.settings.retainSucceededMax > .zero { try await self.purge(commitLog) }
+        }
+    }
+
+    /// Removes succeeded jobs that were kept for long enough, in groups that delay nobody, until none is left. Goes
+    /// by the oldest id; one that finished late holds others back until its own time has come.
+    private func purge(_ commitLog: CommitLog) async throws {
+        let before = self.loop.wallTime - self.settings.retainSucceededMax
+        let filter = JobFilter(state: .succeeded)
+        while true {
+            try Task.checkCancellation()
+            let change = Change.purgeFinished(state: .succeeded, before: before, limit: Self.purgeMax)
+            guard await commitLog.commit([change], kind: .essential) != nil else { return }
+            let oldest = try? await self.store.jobs(matching: filter, after: nil, limit: 1).first
+            guard let finished = oldest?.finishedAt, finished < before else { return }
         }
     }
 }

@@ -202,6 +202,40 @@ private final class Bench {
         #expect(bench.assign() == [1: [9001]])
     }
 
+    /// One credit must not have the bodies of thousands of lanes read at once.
+    @Test func onlySoManyLanesAreReadAtATime() {
+        let keys = (0..<200).map { LaneKey(queue: "q\($0)", type: "X") }
+        let now = Instant.seconds(0)
+        var core = DispatchCore()
+        core.defineLanes(keys, at: now)
+        for lane in 0..<200 as Range<UInt32> {
+            core.enqueue(JobID(rawValue: UInt64(lane) + 1), lane: LaneID(rawValue: lane), at: now)
+        }
+        let node = NodeKey(rawValue: 1)
+        core.nodeJoined(node, service: NodeService(queues: [], types: ["X"]), slots: 1000, at: now)
+        core.nodeChanged(node, creditTotal: 1000, settledTotal: 0, isPaused: false)
+        var assigned = 0
+        var loads: [(lane: LaneID, ids: [JobID])] = []
+        for _ in 0..<1000 where assigned < 200 {
+            var actions: [DispatchCore.Action] = []
+            core.assign(at: now, into: &actions)
+            for action in actions {
+                switch action {
+                case .assign(_, let jobs): assigned += jobs.count
+                case .load(let lane, let ids): loads.append((lane, ids))
+                }
+            }
+            #expect(loads.count <= 32 && DispatchCore.loadsMax == 32)
+            core.checkInvariants()
+            guard !loads.isEmpty else { continue }
+            let (lane, ids) = loads.removeFirst()
+            let traits = JobTraits.sample(lane: Int(lane.rawValue), key: keys[Int(lane.rawValue)])
+            core.bodiesLoaded(
+                ids.map { .sample($0.rawValue, traits: traits) }, outOf: ids[...], lane: lane, at: now)
+        }
+        #expect(assigned == 200 && loads.isEmpty && core.readyCount == 0)
+    }
+
     @Test func jobsThatAreGoneLeaveTheLane() {
         let bench = Bench()
         bench.submit(1...10, hasBodies: false)
