@@ -18,7 +18,7 @@ final class StoreLock: Sendable {
             guard code == EWOULDBLOCK else {
                 throw StoreError(.failed, "\(path): \(String(cString: strerror(code)))", nativeCode: code)
             }
-            throw StoreError(.locked, "another coordinator has this store open\(holder): stop it or use another file")
+            throw StoreError(.locked, "another coordinator has this store open\(holder)")
         }
         // The name of the holder helps people; the lock holds without it.
         _ = ftruncate(descriptor, 0)
