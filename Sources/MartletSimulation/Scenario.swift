@@ -46,11 +46,9 @@ package struct Scenario: Sendable {
 
     /// Lets time pass in slices, with something done after each.
     private func live(until end: Instant, _ cluster: SimulatedCluster, _ act: () -> Void) {
-        while cluster.world.now < end, cluster.witness.violation == nil {
+        while cluster.world.now < end, !cluster.isLost {
             let slice = cluster.world.random.duration(.milliseconds(20), .milliseconds(900))
-            cluster.world.run(until: min(end, cluster.world.now + slice)) {
-                cluster.witness.violation != nil
-            }
+            cluster.world.run(until: min(end, cluster.world.now + slice)) { cluster.isLost }
             cluster.checkInvariants()
             act()
         }
@@ -60,13 +58,13 @@ package struct Scenario: Sendable {
         for client in cluster.clients { client?.stop() }
         let deadline = cluster.world.now + Self.peaceMax
         // Clients may be within a submit; give them the time that their calls may take.
-        cluster.world.run(until: cluster.world.now + .seconds(25)) { cluster.witness.violation != nil }
-        while cluster.world.now < deadline, cluster.witness.violation == nil, !cluster.witness.unfinished.isEmpty {
-            cluster.world.run(until: cluster.world.now + .seconds(1)) { cluster.witness.violation != nil }
+        cluster.world.run(until: cluster.world.now + .seconds(25)) { cluster.isLost }
+        while cluster.world.now < deadline, !cluster.isLost, !cluster.witness.unfinished.isEmpty {
+            cluster.world.run(until: cluster.world.now + .seconds(1)) { cluster.isLost }
             cluster.startWhatIsMissing()
             cluster.checkInvariants()
         }
-        guard cluster.witness.violation == nil else { return }
+        guard !cluster.isLost else { return }
         cluster.witness.checkEverythingEnded(in: cluster.disk.contents)
     }
 }

@@ -118,6 +118,12 @@ final class SimulatedCluster: @unchecked Sendable {
         client.crash()
     }
 
+    /// A promise is broken, or time stands still: there is no point in going on.
+    var isLost: Bool {
+        if self.world.hasStalled { self.witness.fail("time stands still: a process spins") }
+        return self.witness.violation != nil
+    }
+
     /// A worker's run came to an end by itself.
     func nodeEnded(_ node: SimulatedNode) {
         guard self.nodes[node.index] === node else { return }

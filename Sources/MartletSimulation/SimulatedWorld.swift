@@ -21,6 +21,10 @@ package final class SimulatedWorld: @unchecked Sendable {
     /// What the wall clock is ahead of the virtual one; a step changes it.
     package var wallOffsetMicroseconds: Int64 = 1_700_000_000_000_000
     package private(set) var steps: UInt64 = 0
+    /// So many steps were taken at one instant that something must be spinning.
+    package private(set) var hasStalled = false
+    private var stepsAtInstant = 0
+    private static let stepsAtInstantMax = 2_000_000
     /// Grows with every step; equal for equal seeds.
     package private(set) var traceHash: UInt64 = 0xcbf2_9ce4_8422_2325
 
@@ -51,7 +55,7 @@ package final class SimulatedWorld: @unchecked Sendable {
 
     /// Runs until `deadline`, or until `isOver`, which is asked before each step.
     package func run(until deadline: Instant, isOver: () -> Bool = { false }) {
-        while !isOver() {
+        while !isOver(), !self.hasStalled {
             guard self.runnable.isEmpty else {
                 self.step()
                 continue
@@ -61,6 +65,7 @@ package final class SimulatedWorld: @unchecked Sendable {
                 return
             }
             self.nanoseconds = max(self.nanoseconds, next.deadline)
+            self.stepsAtInstant = 0
             self.fireDueTimers()
         }
     }
@@ -69,6 +74,8 @@ package final class SimulatedWorld: @unchecked Sendable {
         let place = self.runnable.count == 1 ? 0 : self.random.below(self.runnable.count)
         let process = self.runnable[place]
         self.steps += 1
+        self.stepsAtInstant += 1
+        if self.stepsAtInstant > Self.stepsAtInstantMax { self.hasStalled = true }
         self.trace(UInt64(process.number) << 32 ^ self.nanoseconds)
         self.current = process
         if !process.runOldest() {

@@ -141,7 +141,7 @@ extension WorkerCore {
     package mutating func nextReport(at now: Instant) -> (frame: Bytes, number: UInt64)? {
         guard self.isRegistered else { return nil }
         // A process that was suspended may get here before its ticker has seen that the leases have ended.
-        guard now < self.leasesEndAt || self.holdsNothing else { return nil }
+        guard now < self.leasesEndAt || !self.holdsLeases else { return nil }
         if let outstanding = self.outstanding { return (outstanding.frame, outstanding.number) }
         let isLeaving = self.isDraining && self.queue.isEmpty && self.runningCount == 0
         guard !self.results.isEmpty || now >= self.heartbeatDue || isLeaving else { return nil }

@@ -289,7 +289,13 @@ package struct WorkerCore: Sendable {
     /// When handlers are cancelled so that they have stopped before their leases end.
     var cancelAt: Instant { self.renewedAt + self.leaseDuration * 4 / 5 }
 
-    /// Neither jobs nor results.
+    /// Whether anything is held under a lease; an unanswered heartbeat alone is nothing.
+    var holdsLeases: Bool {
+        !self.queue.isEmpty || self.runningCount > 0 || !self.results.isEmpty
+            || !(self.outstanding?.items.isEmpty ?? true)
+    }
+
+    /// Neither jobs nor results, nor a report without answer.
     var holdsNothing: Bool {
         self.queue.isEmpty && self.runningCount == 0 && self.results.isEmpty && self.outstanding == nil
     }

@@ -191,7 +191,8 @@ actor WorkerSession {
                 return (report, core.reportDue, core.reportTimeout)
             }
             guard let report else {
-                await self.wait(for: self.board.reporter, until: due)
+                // Overdue and yet nothing to send: the ticker is about to end this registration.
+                await self.wait(for: self.board.reporter, until: max(due, now + .milliseconds(5)))
                 continue
             }
             switch await self.request(report.frame, timeout: timeout) as Answer<ReportReply> {
