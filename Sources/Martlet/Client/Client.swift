@@ -162,7 +162,11 @@ public actor Client {
         while true {
             let now = self.loop.now
             guard self.keep(&frame, cause: cause, without: { $0.deadline <= now }) else { return self.passLead() }
-            guard frame.waiting.contains(id) else { return self.call(frame.waiting[0], .lead(frame)) }
+            guard frame.waiting.contains(where: { $0.id == id }) else {
+                // This call has ended; another of the frame's goes on.
+                if let next = frame.waiting.first(where: { _ in true }) { self.call(next.id, .lead(frame)) }
+                return
+            }
             switch await self.attempt(&frame) {
             case .finished(let outcomes):
                 for (id, outcome) in outcomes { self.call(id, .ended(outcome)) }

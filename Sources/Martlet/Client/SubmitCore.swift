@@ -14,8 +14,8 @@ struct SubmitCore: Sendable {
         let entries: [SubmitEntry]
         /// What is sent: the same bytes at each try.
         let bytes: Bytes
-        /// Calls that still wait for the answer, in the order of their jobs.
-        fileprivate(set) var waiting: [SubmitEntry.ID]
+        /// Which of the calls still wait for the answer.
+        fileprivate var isWaiting: [Bool]
         /// A try ended without an answer, so the jobs may be in the store.
         var mayBeAccepted = false
         var attempts = 0
@@ -25,14 +25,19 @@ struct SubmitCore: Sendable {
             self.sequence = sequence
             self.entries = entries
             self.bytes = Submit(session: session, sequence: sequence, merging: entries).encoded()
-            self.waiting = entries.map(\.id)
+            self.isWaiting = Array(repeating: true, count: entries.count)
         }
 
         var jobCount: Int { self.entries.reduce(0) { $0 + $1.jobs.count } }
 
         /// When the first of the calls that wait runs out of time.
         var deadline: Instant {
-            self.entries.reduce(.distantFuture) { self.waiting.contains($1.id) ? min($0, $1.deadline) : $0 }
+            self.waiting.reduce(.distantFuture) { min($0, $1.deadline) }
+        }
+
+        /// The calls that still wait for the answer, in the order of their jobs.
+        var waiting: some Sequence<SubmitEntry> {
+            zip(self.entries, self.isWaiting).lazy.filter { $0.1 }.map { $0.0 }
         }
     }
 
@@ -168,19 +173,21 @@ struct SubmitCore: Sendable {
         _ frame: inout Frame, cause: MartletError?, ended: inout [(SubmitEntry.ID, Outcome)],
         where leaves: (SubmitEntry) -> Bool
     ) -> Bool {
-        let leaving = frame.entries.filter { frame.waiting.contains($0.id) && leaves($0) }.map(\.id)
-        if !leaving.isEmpty {
-            frame.waiting.removeAll { leaving.contains($0) }
-            let error = Self.giveUpError(frame, cause: cause)
-            for id in leaving { ended.append((id, .failure(error))) }
-            if !frame.mayBeAccepted {
-                self.retire(frame)
-                self.requeue(frame.entries.filter { frame.waiting.contains($0.id) }, alone: false)
-                return false
-            }
+        var leaving: [SubmitEntry.ID] = []
+        for (place, entry) in frame.entries.enumerated() where frame.isWaiting[place] && leaves(entry) {
+            frame.isWaiting[place] = false
+            leaving.append(entry.id)
         }
-        if frame.waiting.isEmpty { self.retire(frame) }
-        return !frame.waiting.isEmpty
+        let isWanted = frame.isWaiting.contains(true)
+        guard !leaving.isEmpty || !isWanted else { return true }
+        let error = Self.giveUpError(frame, cause: cause)
+        for id in leaving { ended.append((id, .failure(error))) }
+        guard frame.mayBeAccepted && isWanted else {
+            self.retire(frame)
+            self.requeue(Array(frame.waiting), alone: false)
+            return false
+        }
+        return true
     }
 
     /// The frame is not sent any more.
@@ -203,8 +210,8 @@ struct SubmitCore: Sendable {
             self.retire(frame)
             var first = submitted.first
             var outcomes: [(SubmitEntry.ID, Outcome)] = []
-            for entry in frame.entries {
-                if frame.waiting.contains(entry.id) { outcomes.append((entry.id, .success(first))) }
+            for (entry, isWaiting) in zip(frame.entries, frame.isWaiting) {
+                if isWaiting { outcomes.append((entry.id, .success(first))) }
                 first = first.advanced(by: entry.jobs.count)
             }
             return .finished(outcomes)
@@ -260,7 +267,7 @@ struct SubmitCore: Sendable {
     }
 
     static func failing(_ frame: Frame, _ error: MartletError) -> [(SubmitEntry.ID, Outcome)] {
-        frame.waiting.map { ($0, .failure(error)) }
+        frame.waiting.map { ($0.id, .failure(error)) }
     }
 
     func checkInvariants() {
