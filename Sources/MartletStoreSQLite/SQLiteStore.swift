@@ -127,7 +127,10 @@ package actor SQLiteStore: JobStore {
             // What cannot be written back now is in the log, and is found at the next opening.
             _ = try? open.database.checkpoint(truncates: true)
         }
+        // The lock goes last: the next owner is not to meet this one's connection.
+        let lock = self.open?.lock
         self.open = nil
+        withExtendedLifetime(lock) {}
     }
 
     // MARK: Committing

@@ -35,7 +35,9 @@ final class StoreLock: Sendable {
     }
 
     deinit {
-        // Not unlinked: whoever waits for this file would hold a lock on nothing.
+        // Not unlinked: whoever waits for this file would hold a lock on nothing. Unlocked, because a program that is
+        // being started at this moment still has the descriptor.
+        _ = flock(self.descriptor, LOCK_UN)
         close(self.descriptor)
     }
 }
