@@ -65,7 +65,9 @@ struct NameLock: ~Copyable {
     }
 
     deinit {
-        // The file stays: removing it would let two processes lock two files of one name.
+        // The file stays: removing it would let two processes lock two files of one name. Unlocked, because a program
+        // that is being started at this moment still has the descriptor.
+        _ = flock(self.file, LOCK_UN)
         close(self.file)
     }
 
