@@ -81,7 +81,8 @@ package actor NodeQueue {
         await self.perform(actions)
         await self.tellDispatcher()
         await self.context.dispatcher.turn()
-        if report.isLast { await self.leave() }
+        // Else it leaves when its last results are durable and it has been told so.
+        if report.isLast, self.lastReport.reply != nil { await self.leave() }
     }
 
     private func park(_ request: any IncomingRequest) -> NodeQueueCore.ExchangeID {
@@ -145,6 +146,7 @@ package actor NodeQueue {
             var missing: Set<JobID> = []
             for case .applied(let ids) in outcomes { missing.formUnion(ids) }
             await self.answer(report.number, settlement.verdicts, missing: missing, in: report)
+            if report.isLast { await self.leave() }
         }
     }
 

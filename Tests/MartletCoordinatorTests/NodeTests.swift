@@ -86,6 +86,28 @@ import Testing
         }
     }
 
+    /// A node whose parked requests ended before its last report was answered would register again to ask.
+    @Test func leavingNodeIsSentAwayOnlyAfterItsLastResultsAreDurable() throws {
+        try Bench.run { bench in
+            let client = try await bench.client()
+            let node = try await bench.node("n1")
+            let id = try await client.submit(["x"], sequence: 1).first
+            let job = try await node.fetchAll(1)[0]
+            bench.faults.current.latency = .seconds(1)
+            async let stateAtOrder = Self.stateAfterOrder(node, of: id, in: bench)
+            try await bench.sleep(.milliseconds(50))
+            #expect(try await node.report([(job, .succeeded)], isDraining: true, isLast: true) == [.accepted])
+            #expect(try await stateAtOrder == nil)
+            let nodes: NodeList = try await client.ask(ListNodes())
+            #expect(nodes.nodes.isEmpty)
+        }
+    }
+
+    private static func stateAfterOrder(_ node: TestNode, of id: JobID, in bench: Bench) async throws -> JobState? {
+        _ = try await node.order()
+        return bench.state(of: id)
+    }
+
     // MARK: Silence
 
     @Test func leaseEndsWithSilenceAndTheLateResultIsRefused() throws {
