@@ -94,6 +94,7 @@ private let nobody = "tcp://127.0.0.1:9"
     }
 
     @Test func doctorFailsWithoutCoordinatorAndSaysWhy() throws {
+        try self.folder.writeConfiguration()
         let run = try Run(["doctor", "--json", "--address", nobody], in: self.folder.url)
         #expect(run.code == 1)
         let lines = try run.output.split(separator: "\n").map {

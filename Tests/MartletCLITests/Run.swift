@@ -24,7 +24,7 @@ struct Run {
         process.executableURL = Self.binary
         process.arguments = arguments
         process.currentDirectoryURL = folder
-        process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
+        process.environment = ["PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": folder.path].merging(environment) { $1 }
         let (output, errors, standardInput) = (Pipe(), Pipe(), Pipe())
         process.standardOutput = output
         process.standardError = errors
@@ -56,7 +56,7 @@ final class Server {
         self.process.executableURL = Run.binary
         self.process.arguments = arguments
         self.process.currentDirectoryURL = folder
-        self.process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
+        self.process.environment = ["PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": folder.path].merging(environment) { $1 }
         self.process.standardInput = FileHandle.nullDevice
         self.process.standardOutput = FileHandle.nullDevice
         self.process.standardError = self.errors
