@@ -1,4 +1,5 @@
 import CSQLite
+import MartletCore
 import MartletStore
 
 /// One connection. Used on one thread at a time.
@@ -21,8 +22,8 @@ final class Database {
         }
         self.handle = opened
         martlet_sqlite3_close_without_checkpoint(opened)
-        // Only a reader ever has to wait: for a moment, while the log is restarted.
-        sqlite3_busy_timeout(opened, isReadOnly ? 1000 : 0)
+        // For a moment, while the log is restarted.
+        if isReadOnly { sqlite3_busy_timeout(opened, 1000) }
         // Takes the place of SQLite's own checkpoints. `PRAGMA wal_autocheckpoint`, even with 0, would take it away.
         sqlite3_wal_hook(
             opened,
@@ -71,6 +72,11 @@ final class Database {
         let rows = Statement(prepared)
         defer { rows.finalize() }
         while try rows.step() { try body(rows) }
+    }
+
+    /// How long a checkpoint waits for readers to end; not at all unless set.
+    func waitForReaders(atMost duration: Duration) {
+        sqlite3_busy_timeout(self.handle, Int32(clamping: duration.wholeMilliseconds))
     }
 
     /// Rows changed by the last statement.

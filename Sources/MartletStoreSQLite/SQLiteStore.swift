@@ -71,13 +71,16 @@ package actor SQLiteStore: JobStore {
             PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;
             PRAGMA cache_size=-\(self.settings.cacheBytes / 1024);
             """)
-        // Before anything is served: what the last owner left is to be on disk, not only in the page cache.
+        // Before anything is served: what the last owner left is to be on disk, not only in the page cache. Somebody
+        // who reads, a backup say, may be in the way for a while.
+        database.waitForReaders(atMost: .seconds(5))
         try self.checkpointAll(database)
         if isNew { try Schema.create(in: database) }
         try database.execute("UPDATE owner SET epoch = epoch + 1")
         try self.checkpointAll(database)
         let transaction = try StoreTransaction(database, shard: self.shard)
         try self.checkSequence(transaction)
+        database.waitForReaders(atMost: .zero)
         self.open = OpenStore(
             lock: lock, database: database, transaction: transaction,
             load: try database.prepare(

@@ -1,4 +1,3 @@
-import Foundation
 import StoreConformance
 
 /// What a disk may hold after a power loss: all that was synced, and of what was not, whatever luck decides, sector
@@ -26,8 +25,10 @@ struct CrashDisk {
     private var syncedLogs: Set<String> = []
     private(set) var position = 0
 
-    init(_ vfs: FaultVFS) {
+    /// - Parameter files: what was there, and safe, before the first event.
+    init(_ vfs: FaultVFS, files: [String: [UInt8]] = [:]) {
         self.vfs = vfs
+        self.files = files.mapValues { File(durable: $0) }
     }
 
     /// Whether the next event is a sync.
@@ -60,8 +61,9 @@ struct CrashDisk {
         }
     }
 
-    /// Writes what is left into a folder.
-    func write(to folder: TemporaryFolder, luck: Luck, using random: inout GroupGenerator) throws {
+    /// The files that are left.
+    func survivors(luck: Luck, using random: inout GroupGenerator) -> [String: [UInt8]] {
+        var left: [String: [UInt8]] = [:]
         for (name, file) in self.files.sorted(by: { $0.key < $1.key }) {
             var content = file.durable
             for (index, event) in file.pending.enumerated() {
@@ -72,8 +74,9 @@ struct CrashDisk {
                 case .reordered: if index >= file.pending.count / 2 { Self.apply(event, to: &content) }
                 }
             }
-            if let content { try Data(content).write(to: folder.url.appending(path: name)) }
+            left[name] = content
         }
+        return left
     }
 
     private static func apply(_ event: FaultVFS.Event, to content: inout [UInt8]?) {

@@ -1,3 +1,4 @@
+import CSQLite
 import Foundation
 import MartletCore
 import MartletRuntime
@@ -110,6 +111,31 @@ import Testing
         let totals = try await next.laneTotals()[0]
         #expect(totals.submittedTotal == 4 && totals.succeededTotal == 1)
         await next.close()
+    }
+
+    /// The disk was found full by a write of SQLite's own, in the middle of the transaction.
+    @Test func aWriteThatFindsNoSpaceGivesUpTheReserveToo() async throws {
+        let folder = try TemporaryFolder()
+        let loops = StoreLoops()
+        defer { loops.shutdown() }
+        let vfs = FaultVFS()
+        let disk = SmallDisk(capacity: 64 << 20)
+        // Few pages in memory: they are written before COMMIT.
+        let settings = SQLiteSettings(
+            vfs: vfs.name, disk: disk.allocator, idleTime: .seconds(3600), cacheBytes: 24 << 10)
+        let store = loops.store(in: folder, settings: settings)
+        let epoch = try await store.open().epoch
+        var group = Self.submit(1, epoch: epoch)
+        vfs.fail(.write, after: 3, with: SQLITE_FULL)
+        let error = await #expect(throws: StoreError.self) { try await store.commit(group) }
+        #expect(error?.code == .diskFull)
+        #expect(FileManager.default.fileExists(atPath: folder.file("store.db-reserve")))
+        group.mayUseReserve = true
+        vfs.fail(.write, after: 3, with: SQLITE_FULL)
+        let outcomes = try await store.commit(group)
+        #expect(outcomes.last == .submitted(.accepted(first: JobID(shard: 0, sequence: 1), count: 1)))
+        #expect(!FileManager.default.fileExists(atPath: folder.file("store.db-reserve")))
+        await store.close()
     }
 
     @Test func aLogThatIsFullIsWrittenBackAndUsedAgain() async throws {

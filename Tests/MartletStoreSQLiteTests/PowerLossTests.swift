@@ -68,9 +68,15 @@ import Testing
                 let most = begun.lastIndex { $0 < disk.position } ?? 0
                 for luck in isAfterSync ? [.allLost] : CrashDisk.Luck.allCases {
                     report.images += 1
-                    let found = try await self.recover(
-                        disk, luck: luck, workload, least...max(least, most), using: &random, loops)
-                    if found == nil { report.lost.append("at event \(disk.position), \(luck): \(least)...\(most)") }
+                    let image = disk.survivors(luck: luck, using: &random)
+                    let place = "at event \(disk.position), \(luck)"
+                    let allowed = least...max(least, most)
+                    // Now and then the power fails again, during recovery.
+                    let found =
+                        report.images % 9 == 0
+                        ? try await self.recoverTwice(image, workload, allowed, using: &random, loops)
+                        : try await self.recover(image, workload, allowed, loops)
+                    if found == nil { report.lost.append("\(place): \(least)...\(most)") }
                     if let found, found > least { report.ahead += 1 }
                 }
             }
@@ -81,11 +87,9 @@ import Testing
 
     /// Returns how many groups the recovered store holds; nil if it is none of the `allowed` numbers.
     private static func recover(
-        _ disk: CrashDisk, luck: CrashDisk.Luck, _ workload: StoreWorkload, _ allowed: ClosedRange<Int>,
-        using random: inout GroupGenerator, _ loops: StoreLoops
+        _ image: [String: [UInt8]], _ workload: StoreWorkload, _ allowed: ClosedRange<Int>, _ loops: StoreLoops
     ) async throws -> Int? {
-        let folder = try TemporaryFolder()
-        try disk.write(to: folder, luck: luck, using: &random)
+        let folder = try TemporaryFolder(holding: image)
         let store = SQLiteStore(
             path: folder.file("store.db"), shard: StoreWorkload.shard, loop: loops.writer, readerLoop: loops.reader,
             settings: SQLiteSettings(synchronous: "OFF", disk: .endless))
@@ -93,5 +97,31 @@ import Testing
         let found = try await workload.find(allowed, in: store, epoch: opening.epoch)
         await store.close()
         return found
+    }
+
+    /// Recovers, then from every crash during that recovery. Nil if one of them did not end well.
+    private static func recoverTwice(
+        _ image: [String: [UInt8]], _ workload: StoreWorkload, _ allowed: ClosedRange<Int>,
+        using random: inout GroupGenerator, _ loops: StoreLoops
+    ) async throws -> Int? {
+        let vfs = FaultVFS()
+        let folder = try TemporaryFolder(holding: image)
+        let store = SQLiteStore(
+            path: folder.file("store.db"), shard: StoreWorkload.shard, loop: loops.writer, readerLoop: loops.reader,
+            settings: SQLiteSettings(vfs: vfs.name, disk: .endless))
+        _ = try await store.open()
+        let end = vfs.eventCount
+        await store.close()
+        var disk = CrashDisk(vfs, files: image)
+        while disk.position < end {
+            if disk.isAtSync {
+                for luck in [CrashDisk.Luck.allLost, .torn] {
+                    let next = disk.survivors(luck: luck, using: &random)
+                    guard try await self.recover(next, workload, allowed, loops) != nil else { return nil }
+                }
+            }
+            disk.advance()
+        }
+        return try await self.recover(image, workload, allowed, loops)
     }
 }

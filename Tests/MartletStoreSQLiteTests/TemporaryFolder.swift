@@ -6,9 +6,11 @@ import MartletStoreSQLite
 final class TemporaryFolder: Sendable {
     let url: URL
 
-    init() throws {
+    /// - Parameter files: by name.
+    init(holding files: [String: [UInt8]] = [:]) throws {
         self.url = FileManager.default.temporaryDirectory.appending(path: "martlet-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: self.url, withIntermediateDirectories: true)
+        for (name, content) in files { try Data(content).write(to: self.url.appending(path: name)) }
     }
 
     func file(_ name: String) -> String { self.url.appending(path: name).path }
