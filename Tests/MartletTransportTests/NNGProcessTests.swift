@@ -1,6 +1,8 @@
 import MartletCore
+import MartletObservability
 import MartletRuntime
 import MartletTransport
+import Synchronization
 import Testing
 
 #if canImport(Glibc)
@@ -27,6 +29,34 @@ private let second = Duration.seconds(1)
                 while parked.count < 300 { parked += await listener.receive() }
                 exit(7)
             }
+        }
+    }
+
+    /// nng 1.5.2 hangs for good when a connection is closed between the two reads of a message: closing comes to rest
+    /// first, whichever side begins.
+    @Test func closeUnderTrafficEnds() async {
+        await #expect(processExitsWith: .exitCode(0)) {
+            let log = Log { _, text, _ in fatalError("\(text)") }
+            let harness = NNGHarness(log: log)
+            for round in 0..<16 {
+                try await harness.serving(contexts: 16) { listener in
+                    let connection = try harness.transport.connect(to: listener.address)
+                    let served = Counter()
+                    await withTaskGroup(of: Void.self) { group in
+                        for _ in 0..<32 {
+                            group.addTask {
+                                while (try? await connection.request(Bytes("x"), timeout: second * 60)) != nil {
+                                    served.value.add(1, ordering: .relaxed)
+                                }
+                            }
+                        }
+                        _ = await eventually { served.value.load(ordering: .relaxed) > 200 }
+                        if round.isMultiple(of: 2) { await listener.close() }
+                        await connection.close()
+                    }
+                }
+            }
+            exit(0)
         }
     }
 
@@ -88,4 +118,8 @@ private let second = Duration.seconds(1)
         }
         #expect(await eventually { listener.statistics.connections == 0 })
     }
+}
+
+private final class Counter: Sendable {
+    let value = Atomic<Int>(0)
 }

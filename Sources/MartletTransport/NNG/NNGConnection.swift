@@ -1,5 +1,6 @@
 import CNNG
 package import MartletCore
+import MartletObservability
 import MartletRuntime
 import Synchronization
 
@@ -9,8 +10,8 @@ import Synchronization
 package final class NNGConnection: RequestConnection {
     private let core: NNGConnectionCore
 
-    init(to address: TransportAddress, options: NNGOptions, loop: EventLoop) throws(TransportError) {
-        self.core = try NNGConnectionCore(to: address, options: options, loop: loop)
+    init(to address: TransportAddress, options: NNGOptions, loop: EventLoop, log: Log) throws(TransportError) {
+        self.core = try NNGConnectionCore(to: address, options: options, loop: loop, log: log)
     }
 
     deinit {
@@ -54,11 +55,16 @@ final class NNGConnectionCore: Sendable {
     let loop: EventLoop
     let frameBytesMax: Int
     private let outstandingMax: Int
+    private let log: Log
+    private let address: TransportAddress
+    private let hasAborted = Atomic<Bool>(false)
     private let socket: nng_socket
     private let state = Mutex(State())
 
-    init(to address: TransportAddress, options: NNGOptions, loop: EventLoop) throws(TransportError) {
+    init(to address: TransportAddress, options: NNGOptions, loop: EventLoop, log: Log) throws(TransportError) {
         self.loop = loop
+        self.log = log
+        self.address = address
         self.frameBytesMax = options.frameBytesMax
         self.outstandingMax = options.outstandingMax
         var socket = nng_socket()
@@ -67,7 +73,7 @@ final class NNGConnectionCore: Sendable {
         do throws(TransportError) {
             try Self.dial(address, from: socket, options: options, jitter: loop.randomUnit())
         } catch {
-            SerialThread.closer.run { [socket] in nng_close(socket) }
+            SerialThread.once { [socket] in nng_close(socket) }
             throw error
         }
     }
@@ -165,7 +171,8 @@ final class NNGConnectionCore: Sendable {
     /// nng's calls that wait go to a thread of ours: the last request may end on one of nng's.
     private func tearDownIfIdle(_ state: inout State) {
         guard state.isClosing, state.idle.count == state.all.count else { return }
-        SerialThread.closer.run { self.tearDown() }
+        SerialThread.once { self.tearDown() }
+        self.loop.schedule(at: self.loop.now + nngCloseTimeout) { [weak self] in self?.finishClosing(isTimeout: true) }
     }
 
     private func tearDown() {
@@ -174,12 +181,31 @@ final class NNGConnectionCore: Sendable {
             return state.all
         }
         for exchange in exchanges { exchange.shutDown() }
+        // Replies to requests that were given up may be on their way.
+        if self.hasAborted.load(ordering: .relaxed) { SerialThread.waitForQuiet() }
         nng_close(self.socket)
-        let actions = self.state.withLock { state in
+        self.finishClosing(isTimeout: false)
+    }
+
+    /// A request was given up before its reply was there.
+    func noteAbort() {
+        self.hasAborted.store(true, ordering: .relaxed)
+    }
+
+    private func finishClosing(isTimeout: Bool) {
+        let actions: [@Sendable () -> Void]? = self.state.withLock { state in
+            if state.isClosed { return nil }
             state.isClosed = true
             defer { state.whenClosed = [] }
             return state.whenClosed
         }
+        guard let actions else { return }
+        if isTimeout {
+            self.log(.error, "nng does not end a connection; restart this process", [.address: self.address])
+        }
         for action in actions { action() }
     }
 }
+
+/// How long a close may take before its callers are let go: see ``SerialThread/waitForQuiet()``.
+let nngCloseTimeout = Duration.seconds(5)

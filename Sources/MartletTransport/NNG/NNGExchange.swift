@@ -83,7 +83,10 @@ final class NNGExchange: NNGContext, @unchecked Sendable {
         guard state.phase != .idle, state.abortCode == nil else { return }
         state.abortCode = code
         // Before start there is nothing to abort; start looks at the code.
-        if state.phase != .prepared { self.abort() }
+        if state.phase != .prepared {
+            self.connection.noteAbort()
+            self.abort()
+        }
     }
 
     override func completed() {

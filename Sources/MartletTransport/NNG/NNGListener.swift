@@ -113,6 +113,7 @@ final class NNGListenerCore: @unchecked Sendable {
         guard !self.isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return }
         self.inbox.close()
         self.thread.run { self.tearDown() }
+        self.loop.schedule(at: self.loop.now + nngCloseTimeout) { [weak self] in self?.finishClosing(isTimeout: true) }
     }
 
     func breakForTest(then action: @escaping @Sendable () -> Void) {
@@ -185,9 +186,10 @@ final class NNGListenerCore: @unchecked Sendable {
         self.inbox.close()
         for context in self.contexts { context.stop() }
         if let socket {
-            // Connections and the listener first, so that nothing new reaches the contexts.
-            nng_listener_close(self.listener)
+            // With no context left nng takes one more message of each connection, then reads no further.
             for context in self.contexts { context.shutDown() }
+            if self.inbox.statistics.connectionsSeen > 0 { SerialThread.waitForQuiet() }
+            nng_listener_close(self.listener)
             nng_close(socket)
         }
         self.contexts = []
@@ -195,13 +197,20 @@ final class NNGListenerCore: @unchecked Sendable {
         // After nng_close no connection is left to call back for.
         if self.isPipeCallbackSet { Unmanaged.passUnretained(self.inbox).release() }
         self.isPipeCallbackSet = false
-        let actions = self.closing.withLock { closing in
+        self.finishClosing(isTimeout: false)
+        self.thread.stop()
+    }
+
+    private func finishClosing(isTimeout: Bool) {
+        let actions: [@Sendable () -> Void]? = self.closing.withLock { closing in
+            if closing.isClosed { return nil }
             closing.isClosed = true
             defer { closing.actions = [] }
             return closing.actions
         }
+        guard let actions else { return }
+        if isTimeout { self.log(.error, "nng does not end a listener; restart this process") }
         for action in actions { action() }
-        self.thread.stop()
     }
 }
 
@@ -268,7 +277,10 @@ extension NNGListenerCore {
     /// Replaces nng's listener. The one close allowed while running: the old one is dead.
     private func restart() {
         guard !self.isClosing.load(ordering: .acquiring) else { return }
+        for context in self.contexts { context.pause() }
+        SerialThread.waitForQuiet()
         nng_listener_close(self.listener)
+        for context in self.contexts { context.resume() }
         do throws(TransportError) {
             _ = try self.listen(at: self.address)
             self.failures = 0

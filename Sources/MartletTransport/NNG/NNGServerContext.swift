@@ -4,12 +4,13 @@ import Synchronization
 
 /// A context of a listener: receives a request, holds it until it is answered or dropped, receives again.
 final class NNGServerContext: NNGContext, @unchecked Sendable {
-    private enum Phase { case receiving, held, sending, stopped }
+    private enum Phase { case receiving, held, sending, pausing, paused, stopped }
 
     private struct State {
         var phase = Phase.stopped
         /// Grows with each request, so that only the request being held may answer.
         var turn: UInt64 = 0
+        var isPaused = false
     }
 
     private let inbox: NNGInbox
@@ -26,6 +27,23 @@ final class NNGServerContext: NNGContext, @unchecked Sendable {
         self.state.withLock { self.receive(&$0) }
     }
 
+    /// Receives nothing new until ``resume()``; a request that is held may be answered.
+    func pause() {
+        self.state.withLock { state in
+            state.isPaused = true
+            guard state.phase == .receiving else { return }
+            state.phase = .pausing
+            self.abort()
+        }
+    }
+
+    func resume() {
+        self.state.withLock { state in
+            state.isPaused = false
+            if state.phase == .paused { self.receive(&state) }
+        }
+    }
+
     /// No operation is started after this.
     func stop() {
         self.state.withLock { $0.phase = .stopped }
@@ -36,7 +54,7 @@ final class NNGServerContext: NNGContext, @unchecked Sendable {
             switch (state.phase, self.result) {
             case (.stopped, _):
                 return nil
-            case (.receiving, 0):
+            case (.receiving, 0), (.pausing, 0):
                 guard let message = self.takeMessage() else { preconditionFailure("a receive gives a message") }
                 state.phase = .held
                 state.turn += 1
@@ -47,6 +65,10 @@ final class NNGServerContext: NNGContext, @unchecked Sendable {
                     _ = self.takeMessage()
                     self.inbox.count { $0.repliesFailed += 1 }
                 }
+                self.receive(&state)
+                return nil
+            case (.pausing, _):
+                // Or goes on at once, if resumed meanwhile.
                 self.receive(&state)
                 return nil
             default:
@@ -94,6 +116,10 @@ final class NNGServerContext: NNGContext, @unchecked Sendable {
     }
 
     private func receive(_ state: inout State) {
+        if state.isPaused {
+            state.phase = .paused
+            return
+        }
         state.phase = .receiving
         self.receive()
     }

@@ -34,6 +34,6 @@ package final class NNGTransport: Transport {
             guard port != 0 else { throw TransportError(.addressInvalid, "\(address) names no port to connect to") }
             guard host != "*" else { throw TransportError(.addressInvalid, "\(address) names no host to connect to") }
         }
-        return try NNGConnection(to: address, options: self.options, loop: self.loop)
+        return try NNGConnection(to: address, options: self.options, loop: self.loop, log: self.log)
     }
 }

@@ -17,8 +17,12 @@ final class SerialThread: @unchecked Sendable {
     private var isStopped = false
     private var isStarted = false
 
-    /// Closes connections, for the whole process.
-    static let closer = SerialThread()
+    /// Runs `action` on a thread of its own, which then ends.
+    static func once(_ action: @escaping @Sendable () -> Void) {
+        let thread = SerialThread()
+        thread.run(action)
+        thread.stop()
+    }
 
     /// Runs `action` after everything handed over before. False, and it never runs, after ``stop()``.
     @discardableResult
@@ -42,6 +46,14 @@ final class SerialThread: @unchecked Sendable {
         self.isStopped = true
         self.lock.unlock()
         self.lock.signal()
+    }
+
+    /// Waits on the calling thread, which must be one of these, for bytes that are under way to arrive.
+    ///
+    /// nng 1.5.2 never ends closing a connection, and no other connection of the process after it, if the close comes
+    /// between the two reads of a message: so whoever closes first sees to it that no more is sent, then waits this.
+    static func waitForQuiet() {
+        poll(nil, 0, 100)
     }
 
     private func start() {
