@@ -89,11 +89,19 @@ private func run(
         #expect(await task.value.ending == (number == 9 ? .signalled(9) : .exited(number)))
     }
 
-    /// A process that the program leaves behind holds its standard error open; nobody waits for it.
+    /// What the program leaves running holds a named pipe open: the pipe hangs up when that has ended too.
     @Test func leftoversEndWithTheProgram() async {
-        let outcome = await run("sleep 1000 & echo $! >&2", on: self.supervisor)
-        #expect(outcome.ending == .exited(0))
-        #expect(Int(outcome.errorTail) != nil)
+        let path = FileManager.default.temporaryDirectory.appending(path: "martlet-fifo-\(UUID().uuidString)").path
+        #expect(mkfifo(path, 0o600) == 0)
+        defer { unlink(path) }
+        var entry = pollfd(fd: open(path, O_RDONLY | O_NONBLOCK), events: Int16(POLLIN), revents: 0)
+        defer { close(entry.fd) }
+        let outcome = await run("exec 3> \(path); echo >&3; sleep 1000 & exit 4", on: self.supervisor)
+        #expect(outcome.ending == .exited(4))
+        var byte: UInt8 = 0
+        #expect(read(entry.fd, &byte, 1) == 1)
+        #expect(poll(&entry, 1, 20_000) == 1)
+        #expect(entry.revents & Int16(POLLHUP) != 0)
     }
 
     @Test func manyRunAtOnce() async {
