@@ -4,6 +4,8 @@ public struct JobOptions: Hashable, Sendable {
     /// How long one attempt may run; 30 minutes unless set. After it the handler is cancelled and the attempt failed.
     public var timeout: Duration?
     public var retry: RetryPolicy?
+    /// What few jobs have; nil if all of it is as usual, so that most jobs pay for one pointer.
+    private var rare: RareBox?
 
     public init(priority: Priority = .normal, timeout: Duration? = nil, retry: RetryPolicy? = nil) {
         self.priority = priority
@@ -13,6 +15,107 @@ public struct JobOptions: Hashable, Sendable {
 
     public static let standard = JobOptions()
     public static let defaultTimeout: Duration = .seconds(30 * 60)
+
+    /// The options that few jobs have.
+    package struct Rare: Hashable, Sendable {
+        package var expiry: Duration?
+        package var unique: UniqueKey?
+        package var group: String?
+        package var key: String?
+        package var isOrdered = false
+        package var retention: Duration?
+        package var tags: [String] = []
+        package var metadata: [String: String] = [:]
+        package var batch: BatchID?
+
+        package init() {}
+
+        package static let none = Rare()
+    }
+
+    /// All rare options at once; nil if none is set.
+    package var rareOptions: Rare? {
+        get { self.rare?.value }
+        set { self.rare = newValue.flatMap { $0 == .none ? nil : RareBox($0) } }
+    }
+
+    private subscript<Value>(rare field: WritableKeyPath<Rare, Value>) -> Value {
+        get { (self.rare?.value ?? .none)[keyPath: field] }
+        set {
+            var value = self.rare?.value ?? .none
+            value[keyPath: field] = newValue
+            self.rareOptions = value
+        }
+    }
+}
+
+extension JobOptions {
+    /// A job that no handler has started so long after it became due ends as `expired`. Nil: it waits for ever.
+    public var expiry: Duration? {
+        get { self[rare: \.expiry] }
+        set { self[rare: \.expiry] = newValue }
+    }
+    /// Keeps a second job with the same key from being created.
+    public var unique: UniqueKey? {
+        get { self[rare: \.unique] }
+        set { self[rare: \.unique] = newValue }
+    }
+    /// Whose job it is, a tenant's or a customer's: the groups of a queue share its nodes by weight, so that one
+    /// group's million jobs do not delay another's one. Up to 128 bytes.
+    public var group: String? {
+        get { self[rare: \.group] }
+        set { self[rare: \.group] = newValue }
+    }
+    /// What it works on, an account say: jobs of a queue with the same key run at most as many at once as the queue's
+    /// `keyConcurrency` says. Up to 128 bytes.
+    public var key: String? {
+        get { self[rare: \.key] }
+        set { self[rare: \.key] = newValue }
+    }
+    /// Jobs with the same ``key`` run one after the other in the order of their submit; a failed one is tried again
+    /// before the next begins.
+    public var isOrdered: Bool {
+        get { self[rare: \.isOrdered] }
+        set { self[rare: \.isOrdered] = newValue }
+    }
+    /// How long the job and its result stay visible after it succeeded; the queue's setting unless set.
+    public var retention: Duration? {
+        get { self[rare: \.retention] }
+        set { self[rare: \.retention] = newValue }
+    }
+    /// To find jobs by: at most 16 names of up to 64 bytes.
+    public var tags: [String] {
+        get { self[rare: \.tags] }
+        set { self[rare: \.tags] = newValue }
+    }
+    /// Handed to the handler beside the payload: at most 16 entries, 4 KiB in all.
+    public var metadata: [String: String] {
+        get { self[rare: \.metadata] }
+        set { self[rare: \.metadata] = newValue }
+    }
+    /// The batch that the job belongs to.
+    package var batch: BatchID? {
+        get { self[rare: \.batch] }
+        set { self[rare: \.batch] = newValue }
+    }
+
+    /// What sets the job apart within its lane.
+    package var share: LaneShare? {
+        guard let rare = self.rare?.value, rare.group != nil || rare.key != nil else { return nil }
+        return LaneShare(group: rare.group ?? "", key: rare.key ?? "", isOrdered: rare.isOrdered)
+    }
+}
+
+/// Shared by all copies of the options that hold it.
+private final class RareBox: Hashable, Sendable {
+    let value: JobOptions.Rare
+
+    init(_ value: JobOptions.Rare) {
+        self.value = value
+    }
+
+    static func == (a: RareBox, b: RareBox) -> Bool { a === b || a.value == b.value }
+    func hash(into hasher: inout Hasher) { hasher.combine(self.value) }
 }
 
 /// Names what a set of jobs have in common: sent once for many jobs, stored once a lane.

@@ -1,9 +1,11 @@
 /// Where a job stands.
 ///
 /// `scheduled -> ready -> running -> succeeded | dead | cancelled | expired`; a failed attempt goes from
-/// `running` back to `scheduled` until its back-off has passed. `running` is never stored: it is a lease,
-/// and leases live in memory.
+/// `running` back to `scheduled` until its back-off has passed. `blocked -> ready` where a job waits for others.
+/// `running` is never stored: it is a lease, and leases live in memory.
 public enum JobState: UInt8, Hashable, Sendable, CaseIterable {
+    /// Waits for other jobs to end.
+    case blocked = 0
     /// Due later: a delay, or the back-off after a failure.
     case scheduled = 1
     /// May run as soon as a node has room.
@@ -19,7 +21,7 @@ public enum JobState: UInt8, Hashable, Sendable, CaseIterable {
     /// Whether the job will never run again unless somebody revives it.
     public var isTerminal: Bool {
         switch self {
-        case .scheduled, .ready, .running: false
+        case .blocked, .scheduled, .ready, .running: false
         case .succeeded, .dead, .cancelled, .expired: true
         }
     }

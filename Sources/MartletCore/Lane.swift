@@ -22,6 +22,22 @@ package struct LaneID: Hashable, Comparable, Sendable {
     package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
+/// What sets some jobs of a lane apart from the others: whose they are, and what they must not run beside.
+package struct LaneShare: Hashable, Sendable {
+    /// Shares by weight with the other groups of the queue; empty for jobs without one.
+    package let group: String
+    /// Empty for jobs without one.
+    package let key: String
+    /// Jobs of the key run one after the other.
+    package let isOrdered: Bool
+
+    package init(group: String = "", key: String = "", isOrdered: Bool = false) {
+        self.group = group
+        self.key = key
+        self.isOrdered = isOrdered
+    }
+}
+
 /// The limits of names that users choose: job types, queues, nodes.
 package enum NameRule {
     package static let bytesMax = 128

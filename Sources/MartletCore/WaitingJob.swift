@@ -2,10 +2,12 @@
 package struct ReadyJob: Hashable, Sendable {
     package let id: JobID
     package let lane: LaneID
+    package let share: LaneShare?
 
-    package init(id: JobID, lane: LaneID) {
+    package init(id: JobID, lane: LaneID, share: LaneShare? = nil) {
         self.id = id
         self.lane = lane
+        self.share = share
     }
 }
 
@@ -14,11 +16,13 @@ package struct ScheduledJob: Hashable, Comparable, Sendable {
     package let due: WallTime
     package let id: JobID
     package let lane: LaneID
+    package let share: LaneShare?
 
-    package init(due: WallTime, id: JobID, lane: LaneID) {
+    package init(due: WallTime, id: JobID, lane: LaneID, share: LaneShare? = nil) {
         self.due = due
         self.id = id
         self.lane = lane
+        self.share = share
     }
     package static func < (a: Self, b: Self) -> Bool { (a.due, a.id) < (b.due, b.id) }
 }

@@ -140,10 +140,12 @@ package struct JobFilter: Hashable, Sendable {
 }
 
 /// Counts of one lane. The `…Total` fields only grow and are written in the commit that causes them, so that
-/// `submittedTotal = ready + scheduled + dead + succeededTotal + cancelledTotal + expiredTotal + deletedTotal`
+/// `submittedTotal = blocked + ready + scheduled + dead + succeededTotal + cancelledTotal + expiredTotal + deletedTotal`
 /// holds after any crash, `ready` counting running jobs too.
 package struct LaneTotals: Hashable, Sendable {
     package var lane: LaneKey
+    /// Waiting for other jobs to end.
+    package var blocked: UInt64 = 0
     package var ready: UInt64 = 0
     package var scheduled: UInt64 = 0
     package var dead: UInt64 = 0

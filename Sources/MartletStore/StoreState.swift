@@ -146,7 +146,7 @@ package struct StoreState: Sendable {
             self.totals[lane].retriedTotal += 1
         }
         switch update.state {
-        case .ready, .scheduled, .dead: break
+        case .blocked, .ready, .scheduled, .dead: break
         case .cancelled: self.totals[lane].cancelledTotal += 1
         case .expired: self.totals[lane].expiredTotal += 1
         case .running, .succeeded: preconditionFailure("an update makes no job \(update.state)")
@@ -185,6 +185,7 @@ package struct StoreState: Sendable {
     private mutating func count(_ row: Row, by delta: Int) {
         let lane = Int(row.lane.rawValue)
         switch row.state {
+        case .blocked: self.totals[lane].blocked = UInt64(Int(self.totals[lane].blocked) + delta)
         case .ready: self.totals[lane].ready = UInt64(Int(self.totals[lane].ready) + delta)
         case .scheduled: self.totals[lane].scheduled = UInt64(Int(self.totals[lane].scheduled) + delta)
         case .dead: self.totals[lane].dead = UInt64(Int(self.totals[lane].dead) + delta)
@@ -200,6 +201,7 @@ package struct StoreState: Sendable {
             precondition((row.state == .scheduled) == (row.due != nil), "what is scheduled is due some time")
             precondition(row.state.isTerminal == (row.finishedAt != nil), "what is over has ended some time")
             switch row.state {
+            case .blocked: counted[Int(row.lane.rawValue)].blocked += 1
             case .ready: counted[Int(row.lane.rawValue)].ready += 1
             case .scheduled: counted[Int(row.lane.rawValue)].scheduled += 1
             case .dead: counted[Int(row.lane.rawValue)].dead += 1
@@ -208,6 +210,7 @@ package struct StoreState: Sendable {
             }
         }
         for (total, counted) in zip(self.totals, counted) {
+            precondition(total.blocked == counted.blocked, "blocked jobs are counted")
             precondition(total.ready == counted.ready, "ready jobs are counted")
             precondition(total.scheduled == counted.scheduled, "scheduled jobs are counted")
             precondition(total.dead == counted.dead, "dead jobs are counted")
@@ -219,7 +222,8 @@ package struct StoreState: Sendable {
 extension LaneTotals {
     /// Whether every submitted job is somewhere.
     package var isBalanced: Bool {
-        self.submittedTotal == self.ready + self.scheduled + self.dead + self.succeededTotal + self.cancelledTotal
+        self.submittedTotal == self.blocked + self.ready + self.scheduled + self.dead + self.succeededTotal
+            + self.cancelledTotal
             + self.expiredTotal + self.deletedTotal
     }
 }

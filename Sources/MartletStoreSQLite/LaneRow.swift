@@ -43,6 +43,7 @@ struct LaneRow {
     /// Counts jobs into a state that is stored, or out of it.
     mutating func count(_ state: JobState, by delta: Int) {
         switch state {
+        case .blocked: self.totals.blocked = UInt64(Int(self.totals.blocked) + delta)
         case .ready: self.totals.ready = UInt64(Int(self.totals.ready) + delta)
         case .scheduled: self.totals.scheduled = UInt64(Int(self.totals.scheduled) + delta)
         case .dead: self.totals.dead = UInt64(Int(self.totals.dead) + delta)

@@ -193,7 +193,7 @@ extension StoreTransaction {
                 row.count(update.state, by: 1)
                 switch update.state {
                 case .ready, .scheduled: if update.history.failures > found.failures { row.totals.retriedTotal += 1 }
-                case .dead: break
+                case .blocked, .dead: break
                 case .cancelled: row.totals.cancelledTotal += 1
                 case .expired: row.totals.expiredTotal += 1
                 case .running, .succeeded: preconditionFailure("an update makes no job \(update.state)")

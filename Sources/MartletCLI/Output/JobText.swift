@@ -10,7 +10,7 @@ enum JobText {
 
     static func ink(_ state: JobState) -> Style.Ink {
         switch state {
-        case .scheduled: .yellow
+        case .blocked, .scheduled: .yellow
         case .ready: .cyan
         case .running: .blue
         case .succeeded: .green
@@ -39,6 +39,7 @@ enum JobText {
     /// The most telling thing about a job in its state.
     private static func note(_ job: JobView, now: WallTime) -> String {
         switch job.state {
+        case .blocked: "waits for other jobs"
         case .running: job.node.map { "on \($0)" } ?? ""
         case .scheduled: job.due.map { "due \(HumanText.relative($0 - now))" } ?? ""
         case .ready: job.lastFailure.map { "again after \($0.kind)" } ?? ""
