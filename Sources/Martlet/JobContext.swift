@@ -28,6 +28,16 @@ public struct JobContext: Sendable {
     /// Time left until ``deadline``; not negative.
     public var timeRemaining: Duration { max(.zero, self.deadline - self.kind.scope.loop.now) }
 
+    /// The worker's clock, which ``deadline`` is on. Virtual in a test that uses MartletTesting.
+    public var now: Instant { self.kind.scope.loop.now }
+
+    /// Waits on the worker's clock; at once over in a test that uses MartletTesting, where time is virtual.
+    ///
+    /// - Throws: `CancellationError` as soon as the task is cancelled.
+    public func sleep(for duration: Duration) async throws(CancellationError) {
+        try await self.kind.scope.loop.sleep(for: duration)
+    }
+
     /// Writes lines that carry the job's id, type and attempt.
     public var logger: JobLogger { JobLogger(context: self, handler: self.kind.scope.logHandler) }
 }

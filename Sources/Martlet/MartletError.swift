@@ -8,7 +8,7 @@ public struct MartletError: Error, Hashable, Sendable, CustomStringConvertible {
         private enum Base {
             case addressInvalid, unreachable, timedOut, outcomeUnknown, cancelled, closed, invalidRequest
             case payloadTooLarge, overloaded, storeFull, storeUnavailable, authenticationFailed, versionMismatch
-            case nodeNameTaken, tooManyNodes, refused
+            case nodeNameTaken, tooManyNodes, refused, refusedByMiddleware
         }
 
         private let base: Base
@@ -48,6 +48,9 @@ public struct MartletError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let tooManyNodes = Self(.tooManyNodes)
         /// The coordinator refused for another reason; the message says why.
         public static let refused = Self(.refused)
+        /// A ``SubmitMiddleware`` of this client did not let the jobs through. Nothing was changed, unless it failed
+        /// after it had submitted them.
+        public static let refusedByMiddleware = Self(.refusedByMiddleware)
 
         public var description: String { "\(self.base)" }
     }

@@ -18,7 +18,7 @@ extension Client {
         let template = try Self.template(J.type, queue: queue ?? J.queue, options: options ?? J.options)
         var entry = SubmitEntry()
         entry.append(template, due: self.due(after: delay), payload: try PayloadCoding.encode(job))
-        return try await self.submit(entry)
+        return try await self.submit(one: entry)
     }
 
     /// Submits many jobs of one type and returns once they are durable.
@@ -47,7 +47,7 @@ extension Client {
         var entry = SubmitEntry()
         let template = try Self.template(job.type, queue: job.queue, options: job.options)
         entry.append(template, due: self.due(after: job.delay), payload: job.payload.bytes)
-        return try await self.submit(entry)
+        return try await self.submit(one: entry)
     }
 
     /// Submits many jobs of bytes, of any types, and returns once they are durable.
@@ -70,8 +70,22 @@ extension Client {
         return try await self.submit(parts)
     }
 
+    private nonisolated func submit(one entry: SubmitEntry) async throws(MartletError) -> JobID {
+        guard self.configuration.middleware.isEmpty else {
+            return try await self.submitThroughMiddleware([entry])[0]
+        }
+        return try await self.submit(entry)
+    }
+
     private nonisolated func submit(_ parts: SubmitParts) async throws(MartletError) -> [JobID] {
-        let entries = parts.entries
+        guard self.configuration.middleware.isEmpty || parts.entries.isEmpty else {
+            return try await self.submitThroughMiddleware(parts.entries)
+        }
+        return try await self.send(parts.entries)
+    }
+
+    /// Sends the jobs of one call, as many frames as they fill.
+    nonisolated func send(_ entries: [SubmitEntry]) async throws(MartletError) -> [JobID] {
         switch entries.count {
         case 0: return []
         case 1:
@@ -117,7 +131,7 @@ extension Client {
         return self.loop.wallTime + delay
     }
 
-    private static func template(
+    static func template(
         _ type: String, queue: String, options: JobOptions
     ) throws(MartletError) -> JobTemplate {
         if let problem = NameRule.problem(type) {

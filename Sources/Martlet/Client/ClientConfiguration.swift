@@ -8,6 +8,8 @@ public struct ClientConfiguration: Sendable {
     public let framesInFlightMax: Int
     /// Bytes of jobs that wait to be sent. Over it, submits fail with ``MartletError/Code/overloaded``.
     public let pendingBytesMax: Int
+    /// What is done around every submit, the first outermost.
+    public let middleware: [any SubmitMiddleware]
 
     public static let standard = ClientConfiguration()
 
@@ -15,7 +17,7 @@ public struct ClientConfiguration: Sendable {
     ///   positive.
     public init(
         timeout: Duration = .seconds(30), attemptTimeout: Duration = .seconds(5), framesInFlightMax: Int = 4,
-        pendingBytesMax: Int = 64 << 20
+        pendingBytesMax: Int = 64 << 20, middleware: [any SubmitMiddleware] = []
     ) {
         precondition(.zero < attemptTimeout && attemptTimeout <= timeout, "a call lasts at least one try")
         precondition((1...64).contains(framesInFlightMax), "1 to 64 frames may be in flight")
@@ -24,5 +26,6 @@ public struct ClientConfiguration: Sendable {
         self.attemptTimeout = attemptTimeout
         self.framesInFlightMax = framesInFlightMax
         self.pendingBytesMax = pendingBytesMax
+        self.middleware = middleware
     }
 }

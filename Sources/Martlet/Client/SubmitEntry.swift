@@ -34,6 +34,11 @@ struct SubmitEntry: Sendable {
         self.jobs.reserveCapacity(min(count, Self.jobsMax))
     }
 
+    /// Names the jobs anew. The number of templates stays.
+    mutating func replaceTemplates(_ replacement: (JobTemplate) -> JobTemplate) {
+        self.templates = self.templates.map(replacement)
+    }
+
     mutating func append(_ template: JobTemplate, due: WallTime?, payload: Bytes) {
         let index: Int
         if let last = self.jobs.last, self.templates[Int(last.template)] == template {

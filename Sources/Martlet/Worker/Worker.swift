@@ -46,6 +46,7 @@ public final class Worker: Sendable {
 
     private struct State {
         var handlers: [String: JobKind.Handler] = [:]
+        var middleware: [any HandlerMiddleware] = []
         var board: WorkerBoard?
         var hasRun = false
         var isDrainWanted = false
@@ -99,6 +100,31 @@ public final class Worker: Sendable {
             precondition(!state.hasRun, "register handlers before the worker runs")
             precondition(state.handlers.updateValue(handler, forKey: type) == nil, "\(type) has a handler already")
         }
+    }
+
+    /// Does something around every handler: those registered before and after.
+    ///
+    /// What is registered first is outermost.
+    ///
+    /// - Precondition: before ``run(gracefulShutdownOn:)``.
+    public func use(_ middleware: some HandlerMiddleware) {
+        self.state.withLock { state in
+            precondition(!state.hasRun, "register middleware before the worker runs")
+            state.middleware.append(middleware)
+        }
+    }
+
+    /// As ``use(_:)-(HandlerMiddleware)``, for a middleware that is a closure.
+    ///
+    /// ```swift
+    /// worker.use { context, next in
+    ///     try await RequestID.$current.withValue("job-\(context.id)") { try await next() }
+    /// }
+    /// ```
+    public func use(
+        _ middleware: @escaping @Sendable (JobContext, @Sendable () async throws -> Void) async throws -> Void
+    ) {
+        self.use(ClosureHandlerMiddleware(body: middleware))
     }
 
     // MARK: Life
@@ -182,7 +208,7 @@ public final class Worker: Sendable {
         let handlers = self.state.withLock { state in
             precondition(!state.hasRun, "a worker runs once")
             state.hasRun = true
-            return state.handlers
+            return state.handlers.mapValues { state.middleware.around($0) }
         }
         guard !handlers.isEmpty else { throw MartletError(.invalidRequest, "the worker has no handler registered") }
         let connection = try openConnection(
