@@ -13,8 +13,8 @@ extension ClusterConfiguration {
             "payloadMax", "nodesMax", "payloadCache", "pendingSubmitBytesMax", "submitJobsMax", "lanesMax",
         ],
         "leases": ["heartbeatInterval", "silentAfter", "duration"],
-        "queues.*": ["leaseDuration", "retainSucceeded"],
-        "jobTypes.*": ["timeout", "retry"],
+        "queues.*": ["leaseDuration", "retainSucceeded", "concurrency", "keyConcurrency", "groups"],
+        "jobTypes.*": ["timeout", "retry", "concurrency"],
         "jobTypes.*.retry": ["maxAttempts", "initialBackoff", "maxBackoff", "jitter"],
         "worker": ["slots", "prefetchMax", "drainTimeout"],
     ]
@@ -137,15 +137,30 @@ extension ClusterConfiguration {
     private static func queue(_ fields: ObjectFields) throws(ConfigurationError) -> Queue {
         let leaseDuration = try fields.duration("leaseDuration")
         let retainSucceeded = try fields.duration("retainSucceeded") ?? .zero
+        let concurrency = try fields.count("concurrency")
+        let keyConcurrency = try fields.count("keyConcurrency")
+        let groups = try Self.groups(fields)
         return try fields.relative { () throws(ConfigurationError) in
-            try Queue(leaseDuration: leaseDuration, retainSucceeded: retainSucceeded)
+            try Queue(
+                leaseDuration: leaseDuration, retainSucceeded: retainSucceeded, concurrency: concurrency,
+                keyConcurrency: keyConcurrency, groups: groups)
         }
+    }
+
+    private static func groups(_ queue: ObjectFields) throws(ConfigurationError) -> [String: Int] {
+        guard let fields = try queue.object("groups", known: nil) else { return [:] }
+        var groups: [String: Int] = [:]
+        for (name, _) in fields.members { groups[name] = try fields.count(name) }
+        return groups
     }
 
     private static func jobType(_ fields: ObjectFields) throws(ConfigurationError) -> JobType {
         let timeout = try fields.duration("timeout") ?? JobOptions.defaultTimeout
         let retry = try Self.retry(fields)
-        return try fields.relative { () throws(ConfigurationError) in try JobType(timeout: timeout, retry: retry) }
+        let concurrency = try fields.count("concurrency")
+        return try fields.relative { () throws(ConfigurationError) in
+            try JobType(timeout: timeout, retry: retry, concurrency: concurrency)
+        }
     }
 
     private static func retry(_ jobType: ObjectFields) throws(ConfigurationError) -> RetryPolicy {

@@ -117,6 +117,10 @@ enum Check {
             fix: "use \(range.lowerBound) to \(range.upperBound)")
     }
 
+    static func concurrency(_ value: Int?, path: String) throws(ConfigurationError) {
+        if let value { try Self.count(value, in: 1...1_000_000, path: path) }
+    }
+
     static func size(_ value: Int, in range: ClosedRange<Int>, path: String) throws(ConfigurationError) {
         guard !range.contains(value) else { return }
         throw ConfigurationError(

@@ -122,11 +122,32 @@ extension ClusterConfiguration {
         package let leaseDuration: Duration?
         /// How long, at least, succeeded jobs stay listed. Zero forgets them at once, which costs least.
         package let retainSucceeded: Duration
+        /// Jobs of the queue, and of the queue with the same key, that may be with workers at once; nil is no limit.
+        package let concurrency: Int?
+        package let keyConcurrency: Int?
+        /// Shares of groups; those not named here have 1.
+        package let groups: [String: Int]
 
-        package init(leaseDuration: Duration? = nil, retainSucceeded: Duration = .zero) throws(ConfigurationError) {
+        package init(
+            leaseDuration: Duration? = nil, retainSucceeded: Duration = .zero, concurrency: Int? = nil,
+            keyConcurrency: Int? = nil, groups: [String: Int] = [:]
+        ) throws(ConfigurationError) {
             try Check.duration(retainSucceeded, in: .zero ... .seconds(365 * 86400), path: "retainSucceeded")
+            try Check.concurrency(concurrency, path: "concurrency")
+            try Check.concurrency(keyConcurrency, path: "keyConcurrency")
+            for name in groups.keys.sorted() {
+                try Check.count(groups[name]!, in: 1...DispatchLimits.Queue.weightMax, path: "groups.\(name)")
+                if name.utf8.count > JobOptions.keyBytesMax {
+                    throw ConfigurationError(
+                        path: "groups.\(name)", cause: "the group name is longer than \(JobOptions.keyBytesMax) bytes",
+                        fix: "no job can have that group; shorten it")
+                }
+            }
             self.leaseDuration = leaseDuration
             self.retainSucceeded = retainSucceeded
+            self.concurrency = concurrency
+            self.keyConcurrency = keyConcurrency
+            self.groups = groups
         }
     }
 
@@ -134,11 +155,15 @@ extension ClusterConfiguration {
     package struct JobType: Hashable, Sendable {
         package let timeout: Duration
         package let retry: RetryPolicy
+        /// Jobs of the type that may be with workers at once; nil is no limit.
+        package let concurrency: Int?
 
         package init(
-            timeout: Duration = JobOptions.defaultTimeout, retry: RetryPolicy = .standard
+            timeout: Duration = JobOptions.defaultTimeout, retry: RetryPolicy = .standard, concurrency: Int? = nil
         ) throws(ConfigurationError) {
             try Check.duration(timeout, in: .milliseconds(1) ... .seconds(30 * 86400), path: "timeout")
+            try Check.concurrency(concurrency, path: "concurrency")
+            self.concurrency = concurrency
             self.timeout = timeout
             self.retry = retry
         }

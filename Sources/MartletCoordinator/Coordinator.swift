@@ -129,8 +129,21 @@ package struct Coordinator: Sendable {
         var place: ScheduledJob?
         while true {
             let jobs = try await self.store.scheduledJobs(after: place, dueBy: openedAt, limit: Self.recoveryPage)
-            await dispatcher.recover(jobs.map { ReadyJob(id: $0.id, lane: $0.lane) })
+            await dispatcher.recover(jobs.map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.share) })
             guard jobs.count == Self.recoveryPage, let last = jobs.last else { break }
+            place = last
+        }
+        try await self.recoverOrder(into: dispatcher, after: openedAt)
+    }
+
+    /// A job that is due later holds up those of its key that came after it.
+    private func recoverOrder(into dispatcher: Dispatcher, after openedAt: WallTime) async throws {
+        var place = ScheduledJob(due: openedAt, id: JobID(rawValue: .max), lane: LaneID(rawValue: 0))
+        while true {
+            let jobs = try await self.store.scheduledJobs(
+                after: place, dueBy: WallTime(microseconds: .max), limit: Self.recoveryPage)
+            await dispatcher.recover(scheduled: jobs.filter { $0.share?.isOrdered ?? false })
+            guard jobs.count == Self.recoveryPage, let last = jobs.last else { return }
             place = last
         }
     }

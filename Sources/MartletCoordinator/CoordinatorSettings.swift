@@ -6,10 +6,13 @@ package struct CoordinatorSettings: Sendable {
     package struct TypeDefaults: Hashable, Sendable {
         package let timeout: Duration?
         package let retry: RetryPolicy?
+        /// Jobs of the type that may be with nodes at once; nil is no limit.
+        package let concurrency: Int?
 
-        package init(timeout: Duration? = nil, retry: RetryPolicy? = nil) {
+        package init(timeout: Duration? = nil, retry: RetryPolicy? = nil, concurrency: Int? = nil) {
             self.timeout = timeout
             self.retry = retry
+            self.concurrency = concurrency
         }
     }
 
@@ -19,10 +22,16 @@ package struct CoordinatorSettings: Sendable {
         package let leaseDuration: Duration?
         /// How long, at least, succeeded jobs stay visible. Zero: not at all.
         package let retainSucceeded: Duration
+        /// What holds of its jobs together, and how its groups share.
+        package let limits: DispatchLimits.Queue
 
-        package init(leaseDuration: Duration? = nil, retainSucceeded: Duration = .zero) {
+        package init(
+            leaseDuration: Duration? = nil, retainSucceeded: Duration = .zero,
+            limits: DispatchLimits.Queue = DispatchLimits.Queue()
+        ) {
             self.leaseDuration = leaseDuration
             self.retainSucceeded = retainSucceeded
+            self.limits = limits
         }
     }
 
@@ -64,6 +73,12 @@ package struct CoordinatorSettings: Sendable {
         self.times = times
         self.queues = queues
         self.typeDefaults = typeDefaults
+    }
+
+    /// The part of the settings that the dispatcher goes by.
+    package var dispatchLimits: DispatchLimits {
+        DispatchLimits(
+            queues: self.queues.mapValues(\.limits), types: self.typeDefaults.compactMapValues(\.concurrency))
     }
 
     /// The longest time for which any queue keeps its succeeded jobs.

@@ -13,7 +13,11 @@ package actor Dispatcher {
     private var core: DispatchCore
     private var scheduled: ScheduledLine
     private var nodes: [NodeKey: NodeQueue] = [:]
-    private var loads = Deque<(lane: LaneID, ids: [JobID])>()
+    /// Decided on and not carried out yet, with how many of its jobs were taken away meanwhile.
+    private var outgoing = Deque<(action: DispatchCore.Action, removed: Int)>()
+    private var expiry: @Sendable (StoredJob) -> WallTime? = { _ in nil }
+    private var expire: @Sendable ([StoredJob]) async -> Void = { _ in }
+    private var loads = Deque<(line: DispatchCore.LineID, ids: [JobID])>()
     private var pages = Deque<(after: ScheduledJob?, dueBy: WallTime)>()
     private let loadWanted = Signal()
     private let timerWanted = Signal()
@@ -36,7 +40,7 @@ package actor Dispatcher {
         self.lanes = lanes
         self.budget = budget
         self.log = log
-        self.core = DispatchCore(isRecovering: isRecovering)
+        self.core = DispatchCore(limits: lanes.limits, isRecovering: isRecovering)
         self.scheduled = ScheduledLine(after: openedAt)
         self.core.defineLanes(lanes.keys, at: loop.now)
     }
@@ -47,11 +51,16 @@ package actor Dispatcher {
     package func recover(_ jobs: [ReadyJob]) {
         for job in jobs {
             if self.core.isRecovering {
-                self.core.recover(job.id, lane: job.lane)
+                self.core.recover(job.id, lane: job.lane, share: job.share)
             } else {
-                self.core.enqueue(job.id, lane: job.lane, at: self.loop.now)
+                self.core.enqueue(job.id, lane: job.lane, share: job.share, at: self.loop.now)
             }
         }
+    }
+
+    /// Ordered jobs that recovery found scheduled and not due: those of their key that came after them wait.
+    package func recover(scheduled jobs: [ScheduledJob]) {
+        for job in jobs { self.core.setApart(job.id, lane: job.lane, share: job.share, at: self.loop.now) }
     }
 
     /// A submit is durable: its jobs have the ids from `first` on.
@@ -62,30 +71,35 @@ package actor Dispatcher {
             var end = start + 1
             let traits = jobs[start].traits
             if let due = jobs[start].due {
-                self.schedule(ScheduledJob(due: due, id: first.advanced(by: start), lane: traits.lane))
+                self.schedule(
+                    ScheduledJob(due: due, id: first.advanced(by: start), lane: traits.lane, share: traits.share))
             } else {
                 while end < jobs.count, jobs[end].due == nil, jobs[end].traits === traits { end += 1 }
-                self.enqueue(jobs[start..<end], first: first.advanced(by: start), lane: traits.lane)
+                self.enqueue(jobs[start..<end], first: first.advanced(by: start), traits: traits)
             }
             start = end
         }
     }
 
-    private func enqueue(_ jobs: ArraySlice<PreparedJob>, first: JobID, lane: LaneID) {
-        let isCached = self.core.isServed(lane) ? self.budget.hasRoom : self.budget.hasRoomForUnserved
+    private func enqueue(_ jobs: ArraySlice<PreparedJob>, first: JobID, traits: JobTraits) {
+        let isCached = self.core.isServed(traits.lane) ? self.budget.hasRoom : self.budget.hasRoomForUnserved
         var bodies: ContiguousArray<JobBody>?
-        if isCached {
+        // Whether a job has expired is seen when its body is read.
+        if isCached, traits.options.expiry == nil {
             bodies = ContiguousArray(jobs.lazy.map { JobBody(traits: $0.traits, payload: $0.payload) })
         }
-        self.core.enqueue(lane: lane, first: first, count: jobs.count, bodies: bodies, at: self.loop.now)
+        self.core.enqueue(
+            lane: traits.lane, share: traits.share, first: first, count: jobs.count, bodies: bodies, at: self.loop.now)
     }
 
     /// Jobs that may run (again) and whose bodies are in the store.
     package func enqueue(_ jobs: [ReadyJob]) {
-        for job in jobs { self.core.enqueue(job.id, lane: job.lane, at: self.loop.now) }
+        for job in jobs { self.core.enqueue(job.id, lane: job.lane, share: job.share, at: self.loop.now) }
     }
 
+    /// A job is due later, or at another time than before.
     package func schedule(_ job: ScheduledJob) {
+        self.core.setApart(job.id, lane: job.lane, share: job.share, at: self.loop.now)
         let before = self.scheduled.nextDue
         self.scheduled.add(job)
         if self.scheduled.nextDue != before { self.timerWanted.notify() }
@@ -94,6 +108,73 @@ package actor Dispatcher {
     package func giveBack(_ jobs: [QueuedJob]) {
         self.core.giveBack(jobs, at: self.loop.now)
         self.turnAgain = true
+    }
+
+    /// Leases on these jobs have ended: their places under a limit are free.
+    package func settled(_ ids: [JobID]) {
+        for id in ids { self.core.settled(id, at: self.loop.now) }
+        self.turnAgain = true
+    }
+
+    /// These jobs are over, and that is durable: the next of their keys may run.
+    package func ended(_ jobs: [ReadyJob]) {
+        for job in jobs { self.core.ended(job.id, lane: job.lane, share: job.share, at: self.loop.now) }
+        self.turnAgain = true
+    }
+
+    // MARK: Control
+
+    /// Assigns no more jobs of a queue or type; what nodes have goes on. To be called again after a restart.
+    package func pause(_ pause: DispatchCore.Pause) { self.core.pause(pause) }
+
+    package func resume(_ pause: DispatchCore.Pause) async {
+        self.core.resume(pause, at: self.loop.now)
+        await self.turn()
+    }
+
+    /// Takes waiting jobs out: out of their lines, with or without bodies, of what is being read for them, of what
+    /// waits for recovery or for its due time, and of what was assigned and has not left here.
+    ///
+    /// To cancel, commit first, then call this, then ``NodeRegistry/revoke(_:)``. To give a job another lane or due
+    /// time, commit, call this, and hand those found to ``enqueue(_:)`` or ``schedule(_:)``; what is not found is with
+    /// a node, or on disk until its time comes.
+    ///
+    /// - Parameter jobs: with the lanes and shares that they had.
+    /// - Returns: the ids of those that were found, ascending.
+    package func remove(_ jobs: [ReadyJob]) async -> [JobID] {
+        let ids = jobs.map(\.id).sorted()
+        var found = self.core.remove(jobs, at: self.loop.now)
+        found += self.scheduled.remove(ids)
+        found += self.removeOutgoing(ids)
+        self.ended(jobs.filter { found.contains($0.id) && $0.share?.isOrdered ?? false })
+        await self.turn()
+        return found.sorted()
+    }
+
+    private func removeOutgoing(_ ids: [JobID]) -> [JobID] {
+        var found: [JobID] = []
+        for place in 0..<self.outgoing.count {
+            guard case .assign(let key, let jobs) = self.outgoing[place].action else { continue }
+            let kept = jobs.filter { !ids.contains($0.id) }
+            guard kept.count < jobs.count else { continue }
+            found += jobs.map(\.id).filter { ids.contains($0) }
+            self.outgoing[place] = (.assign(key, kept), self.outgoing[place].removed + jobs.count - kept.count)
+        }
+        for id in found { self.core.settled(id, at: self.loop.now) }
+        return found
+    }
+
+    /// Says when jobs expire, and what becomes of those whose time has passed when they would have been assigned.
+    ///
+    /// - Parameters:
+    ///   - expiry: when a job expires; nil if it never does.
+    ///   - expire: gets the jobs that have; returns once their end is durable.
+    package func setExpiry(
+        _ expiry: @escaping @Sendable (StoredJob) -> WallTime?,
+        expire: @escaping @Sendable ([StoredJob]) async -> Void
+    ) {
+        self.expiry = expiry
+        self.expire = expire
     }
 
     // MARK: Nodes
@@ -121,7 +202,9 @@ package actor Dispatcher {
     package var isRecovering: Bool { self.core.isRecovering }
 
     /// False if the job is not one that was recovered and waits.
-    package func claim(_ id: JobID, lane: LaneID) -> Bool { self.core.claim(id, lane: lane) }
+    package func claim(_ id: JobID, lane: LaneID, share: LaneShare?) -> Bool {
+        self.core.claim(id, lane: lane, share: share)
+    }
 
     package func finishRecovery() async {
         self.core.finishRecovery(at: self.loop.now)
@@ -143,20 +226,22 @@ package actor Dispatcher {
             self.turnAgain = false
             var actions: [DispatchCore.Action] = []
             self.core.assign(at: self.loop.now, into: &actions)
-            for action in actions { await self.perform(action) }
+            for action in actions { self.outgoing.append((action, 0)) }
+            while let next = self.outgoing.popFirst() { await self.perform(next.action, removed: next.removed) }
         } while self.turnAgain
     }
 
-    private func perform(_ action: DispatchCore.Action) async {
+    private func perform(_ action: DispatchCore.Action, removed: Int) async {
         switch action {
         case .assign(let key, let jobs):
             if let queue = self.nodes[key] {
-                await queue.assign(jobs)
+                if removed > 0 { await queue.forgo(removed) }
+                if !jobs.isEmpty { await queue.assign(jobs) }
             } else {
                 self.giveBack(jobs)
             }
-        case .load(let lane, let ids):
-            self.loads.append((lane, ids))
+        case .load(let line, let ids):
+            self.loads.append((line, ids))
             self.loadWanted.notify()
         }
     }
@@ -174,7 +259,7 @@ package actor Dispatcher {
     private func loadBodies() async throws {
         while true {
             if let load = self.loads.popFirst() {
-                try await self.load(load.ids, lane: load.lane)
+                try await self.load(load.ids, line: load.line)
             } else if let page = self.pages.popFirst() {
                 try await self.loadScheduled(page.after, dueBy: page.dueBy)
             } else {
@@ -184,19 +269,39 @@ package actor Dispatcher {
         }
     }
 
-    private func load(_ ids: [JobID], lane: LaneID) async throws {
+    private func load(_ ids: [JobID], line: DispatchCore.LineID) async throws {
         do {
             let found = try await self.store.load(ids, bytesMax: self.loadBytes)
             var looked = ids[...]
             if !found.isComplete, let last = found.jobs.last?.id { looked = ids.prefix { $0 <= last } }
-            let jobs = found.jobs.map { self.queued($0, counted: true) }
-            self.core.bodiesLoaded(jobs, outOf: looked, lane: lane, at: self.loop.now)
+            await self.loaded(found.jobs, outOf: looked, line: line)
         } catch {
             self.log(.error, "payloads could not be read", [.cause: error.message, .count: ids.count])
             try await self.loop.sleep(for: .milliseconds(100))
-            self.core.loadFailed(lane: lane, at: self.loop.now)
+            self.core.loadFailed(line: line, at: self.loop.now)
         }
         await self.turn()
+    }
+
+    /// What the store has may have moved on since it was asked: to a later due time, or past its expiry.
+    private func loaded(_ jobs: [StoredJob], outOf ids: ArraySlice<JobID>, line: DispatchCore.LineID) async {
+        let now = self.loop.wallTime
+        var ready: [QueuedJob] = []
+        var expired: [StoredJob] = []
+        for job in jobs {
+            if let expires = self.expiry(job), expires <= now, self.core.isAskedFor(job.id, line: line) {
+                self.core.setApart(job.id, lane: job.lane, share: job.options.share, at: self.loop.now)
+                expired.append(job)
+            } else if let due = job.due, due > now, self.core.isAskedFor(job.id, line: line) {
+                self.schedule(ScheduledJob(due: due, id: job.id, lane: job.lane, share: job.options.share))
+            } else {
+                ready.append(self.queued(job, counted: true))
+            }
+        }
+        self.core.bodiesLoaded(ready, outOf: ids, line: line, at: self.loop.now)
+        guard !expired.isEmpty else { return }
+        await self.expire(expired)
+        self.ended(expired.map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.options.share) })
     }
 
     /// Payloads read back count in the same budget; when it is used up, each lane still gets its share of a
@@ -257,12 +362,20 @@ package actor Dispatcher {
 
     private func releaseDue() {
         let due = self.scheduled.takeDue(at: self.loop.wallTime, max: Self.dueMax)
-        for job in due { self.core.enqueue(job.id, lane: job.lane, at: self.loop.now) }
+        for job in due { self.core.enqueue(job.id, lane: job.lane, share: job.share, at: self.loop.now) }
     }
 
     // MARK: Seeing inside
 
     package func readyCount() -> Int { self.core.readyCount }
+
+    /// What keeps the next job of a lane and share from running.
+    package func blocker(of lane: LaneID, share: LaneShare?) -> DispatchCore.Blocker {
+        self.core.blocker(of: lane, share: share)
+    }
+
+    /// The oldest ready job of each queue that has one.
+    package func oldestJobs() -> [DispatchCore.OldestJob] { self.core.oldestJobs }
 
     package func checkInvariants() { self.core.checkInvariants() }
 }

@@ -14,12 +14,15 @@ package final class LaneDirectory: Sendable {
     }
 
     private let settings: CoordinatorSettings
+    /// How many jobs may be with nodes at once, and how groups share.
+    package let limits: DispatchLimits
     private let state: Mutex<State>
     /// Resolved traits kept for reuse; beyond it they are made anew.
     private static let traitsMax = 4096
 
     package init(settings: CoordinatorSettings, recovered: [LaneKey]) {
         self.settings = settings
+        self.limits = settings.dispatchLimits
         self.state = Mutex(State(table: LaneTable(lanesMax: settings.lanesMax, recovered: recovered)))
     }
 
@@ -51,7 +54,8 @@ package final class LaneDirectory: Sendable {
             lane: lane, key: key, options: options,
             timeout: options.timeout ?? defaults?.timeout ?? JobOptions.defaultTimeout,
             retry: options.retry ?? defaults?.retry ?? .standard,
-            isRetained: (self.settings.queues[key.queue]?.retainSucceeded ?? .zero) > .zero)
+            isRetained: (self.settings.queues[key.queue]?.retainSucceeded ?? .zero) > .zero,
+            isCapped: self.limits.isCapped(key))
         if state.traits.count >= Self.traitsMax { state.traits.removeAll() }
         state.traits[traitsKey] = traits
         return traits

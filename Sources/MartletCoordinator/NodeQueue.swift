@@ -4,7 +4,6 @@ import MartletRuntime
 import MartletStore
 package import MartletTransport
 package import MartletWire
-import Synchronization
 
 /// One node's queue: carries out what its ``NodeQueueCore`` decides.
 package actor NodeQueue {
@@ -76,6 +75,8 @@ package actor NodeQueue {
         let settlement = self.settle(report)
         var actions: [NodeQueueCore.Action] = []
         if report.isDraining, !self.core.isDraining { self.core.drain(into: &actions) }
+        await self.tellSettled(settlement.succeeded)
+        await self.tellSettled(settlement.failed.map(\.job))
         await self.commit(settlement, of: report)
         await self.context.dispatcher.giveBack(settlement.returned)
         await self.perform(actions)
@@ -142,9 +143,9 @@ package actor NodeQueue {
         guard !changes.isEmpty else { return self.answer(report.number, settlement.verdicts, missing: [], in: report) }
         await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in
             guard case .success(let outcomes) = result else { return }
-            await self.carryOn(settlement.failed, due: dueTimes)
-            var missing: Set<JobID> = []
-            for case .applied(let ids) in outcomes { missing.formUnion(ids) }
+            let missing = Self.missing(outcomes)
+            await self.tellEnded(settlement.succeeded)
+            await self.carryOn(settlement.failed, due: dueTimes, missing: missing)
             await self.answer(report.number, settlement.verdicts, missing: missing, in: report)
             if report.isLast { await self.leave() }
         }
@@ -189,18 +190,31 @@ package actor NodeQueue {
         }
     }
 
+    /// What a commit did not find: it had ended, or was cancelled, meanwhile.
+    private static func missing(_ outcomes: [ChangeOutcome]) -> Set<JobID> {
+        var missing: Set<JobID> = []
+        for case .applied(let ids) in outcomes { missing.formUnion(ids) }
+        return missing
+    }
+
     /// What follows once the end of these attempts is durable.
-    private func carryOn(_ failed: [FailedAttempt], due: [WallTime?]) async {
+    private func carryOn(_ failed: [FailedAttempt], due: [WallTime?], missing: Set<JobID>) async {
         for (attempt, due) in zip(failed, due) {
+            guard !missing.contains(attempt.job.id) else {
+                await self.tellEnded([attempt.job])
+                continue
+            }
             switch attempt.next {
             case .retry:
                 await self.context.dispatcher.schedule(
-                    ScheduledJob(due: due!, id: attempt.job.id, lane: attempt.job.lane))
+                    ScheduledJob(
+                        due: due!, id: attempt.job.id, lane: attempt.job.lane, share: attempt.job.share))
             case .again:
                 var job = attempt.job
                 job.body.history = attempt.history
                 await self.context.dispatcher.giveBack([job])
             case .dead:
+                await self.tellEnded([attempt.job])
                 self.context.log(
                     .warning, "job is dead",
                     [.job: attempt.job.id, .type: attempt.job.body.traits.key.type, .cause: attempt.failure.kind])
@@ -221,6 +235,20 @@ package actor NodeQueue {
         await self.context.dispatcher.nodeChanged(
             self.key, creditTotal: self.core.dispatchCreditTotal, settledTotal: self.core.settledTotal,
             isPaused: self.core.isPaused)
+    }
+
+    /// Leases on these jobs have ended: their places under a limit are free.
+    private func tellSettled(_ jobs: [QueuedJob]) async {
+        let counted = jobs.filter(\.body.traits.isCounted)
+        if !counted.isEmpty { await self.context.dispatcher.settled(counted.map(\.id)) }
+    }
+
+    /// These jobs are over, and that is durable: those of their key that wait for it may run.
+    private func tellEnded(_ jobs: [QueuedJob]) async {
+        let ordered = jobs.filter { $0.share?.isOrdered ?? false }
+        if !ordered.isEmpty {
+            await self.context.dispatcher.ended(ordered.map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.share) })
+        }
     }
 
     // MARK: Beginning and end
@@ -261,6 +289,24 @@ package actor NodeQueue {
         await self.perform(actions)
         await self.tellDispatcher()
         return true
+    }
+
+    /// These jobs, ids ascending, are nobody's any more, and that is durable. Returns those that it held.
+    package func revoke(_ ids: [JobID]) async -> [JobID] {
+        var actions: [NodeQueueCore.Action] = []
+        let revoked = self.core.revoke(ids, into: &actions)
+        guard !revoked.isEmpty else { return [] }
+        await self.perform(actions)
+        await self.tellSettled(revoked)
+        await self.tellEnded(revoked)
+        await self.tellDispatcher()
+        return revoked.map(\.id)
+    }
+
+    /// Jobs assigned here were taken away before they came.
+    package func forgo(_ count: Int) async {
+        self.core.forgo(count)
+        await self.tellDispatcher()
     }
 
     package func die() async {
@@ -322,9 +368,10 @@ package actor NodeQueue {
     private func commitFailed(_ failed: [FailedAttempt]) async {
         let due = self.dueTimes(of: failed)
         let change = Change.update(Self.updates(failed, due: due))
+        await self.tellSettled(failed.map(\.job))
         await self.context.commitLog.append([change], kind: .essential, jobs: failed.count) { result in
-            guard case .success = result else { return }
-            await self.carryOn(failed, due: due)
+            guard case .success(let outcomes) = result else { return }
+            await self.carryOn(failed, due: due, missing: Self.missing(outcomes))
         }
     }
 
@@ -377,15 +424,4 @@ package actor NodeQueue {
     package func heldJobs() -> [JobID] { self.core.leases.map(\.job.id) + self.core.unsentJobs.map(\.id) }
 
     package func checkInvariants() { self.core.checkInvariants() }
-}
-
-/// The lease sequence of one epoch, shared by the node queues.
-package final class SharedLeaseSequence: Sendable {
-    private let value = Mutex(LeaseSequence())
-
-    package init() {}
-
-    package func withValue<R: Sendable>(_ body: (inout sending LeaseSequence) -> sending R) -> R {
-        self.value.withLock(body)
-    }
 }

@@ -237,7 +237,7 @@ package actor NodeRegistry {
     private func mayClaim(_ stored: StoredJob, under token: LeaseToken) async -> Bool {
         if let due = stored.due, due > self.openedAt { return false }
         guard let other = self.claims[stored.id] else {
-            return await self.dispatcher.claim(stored.id, lane: stored.lane)
+            return await self.dispatcher.claim(stored.id, lane: stored.lane, share: stored.options.share)
         }
         // An earlier lease gives way, unless the job has moved on under it.
         guard other.token < token else { return false }
@@ -257,6 +257,23 @@ package actor NodeRegistry {
             left = left.drop { $0 <= last }
         }
         return jobs
+    }
+
+    /// Takes jobs away from the nodes that hold them: unsent ones never reach the node, the leases on others end, and
+    /// the node is told to stop their handlers. What it reports on them later is refused.
+    ///
+    /// A cancel commits first, then calls ``Dispatcher/remove(_:)``, then this: a job is with one of the two.
+    ///
+    /// - Parameter ids: ascending.
+    /// - Returns: the ids that nodes held, ascending.
+    package func revoke(_ ids: [JobID]) async -> [JobID] {
+        var held: [JobID] = []
+        for key in self.queues.keys.sorted() {
+            guard held.count < ids.count else { break }
+            held += await self.queues[key]?.revoke(ids) ?? []
+        }
+        if !held.isEmpty { await self.dispatcher.turn() }
+        return held.sorted()
     }
 
     // MARK: Time and endings

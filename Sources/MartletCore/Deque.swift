@@ -62,9 +62,9 @@ package struct Deque<Element> {
     @inlinable mutating func growIfFull() {
         guard self.count == self.storage.count else { return }
         var grown = ContiguousArray<Element?>()
-        grown.reserveCapacity(max(8, self.count * 2))
+        grown.reserveCapacity(max(2, self.count * 2))
         for offset in 0..<self.count { grown.append(self.storage[self.slot(offset)].take()) }
-        grown.append(contentsOf: repeatElement(nil, count: max(8, self.count * 2) - self.count))
+        grown.append(contentsOf: repeatElement(nil, count: max(2, self.count * 2) - self.count))
         self.storage = grown
         self.head = 0
     }

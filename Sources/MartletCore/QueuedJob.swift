@@ -8,11 +8,18 @@ package final class JobTraits: Sendable {
     package let retry: RetryPolicy
     /// It stays visible for a while once it has succeeded.
     package let isRetained: Bool
+    /// What sets the job apart within its lane.
+    package let share: LaneShare?
+    /// Whether the dispatcher may count it against a limit, so that it must hear when a lease on it ends.
+    package let isCounted: Bool
 
+    /// - Parameter isCapped: whether its queue or type has a limit.
     package init(
         lane: LaneID, key: LaneKey, options: JobOptions, timeout: Duration, retry: RetryPolicy,
-        isRetained: Bool = false
+        isRetained: Bool = false, isCapped: Bool = false
     ) {
+        self.share = options.share
+        self.isCounted = isCapped || !(options.share?.key.isEmpty ?? true)
         self.lane = lane
         self.key = key
         self.options = options
@@ -46,5 +53,6 @@ package struct QueuedJob: Sendable {
     }
 
     package var lane: LaneID { self.body.traits.lane }
+    package var share: LaneShare? { self.body.traits.share }
     package var attempt: UInt16 { self.body.history.failures &+ 1 }
 }

@@ -27,8 +27,9 @@ private func read(_ json: String, hasToken: Bool = false) throws -> ClusterConfi
              "limits": {"payloadMax": "2MiB", "nodesMax": 7, "payloadCache": "8MiB", "pendingSubmitBytesMax": "9MiB",
                         "submitJobsMax": 11, "lanesMax": 12},
              "leases": {"heartbeatInterval": "100ms", "silentAfter": "2s", "duration": "3s"},
-             "queues": {"mail.eu": {"leaseDuration": "1m", "retainSucceeded": "1d"}},
-             "jobTypes": {"send": {"timeout": "5s", "retry": {"maxAttempts": 3, "initialBackoff": "1s",
+             "queues": {"mail.eu": {"leaseDuration": "1m", "retainSucceeded": "1d", "concurrency": 20,
+                                     "keyConcurrency": 2, "groups": {"big": 4}}},
+             "jobTypes": {"send": {"concurrency": 3, "timeout": "5s", "retry": {"maxAttempts": 3, "initialBackoff": "1s",
                           "maxBackoff": "2s", "jitter": 0.5}}, "plain": {}},
              "worker": {"slots": 2, "prefetchMax": 0, "drainTimeout": "4s"}}
             """)
@@ -42,12 +43,17 @@ private func read(_ json: String, hasToken: Bool = false) throws -> ClusterConfi
                 payloadMax: 2 << 20, nodesMax: 7, payloadCache: 8 << 20, pendingSubmitBytesMax: 9 << 20,
                 submitJobsMax: 11, lanesMax: 12),
             leases: .init(heartbeatInterval: .milliseconds(100), silentAfter: .seconds(2), duration: .seconds(3)),
-            queues: ["mail.eu": .init(leaseDuration: .seconds(60), retainSucceeded: .seconds(86400))],
+            queues: [
+                "mail.eu": .init(
+                    leaseDuration: .seconds(60), retainSucceeded: .seconds(86400), concurrency: 20, keyConcurrency: 2,
+                    groups: ["big": 4])
+            ],
             jobTypes: [
                 "send": .init(
                     timeout: .seconds(5),
                     retry: RetryPolicy(
-                        maxAttempts: 3, initialBackoff: .seconds(1), maxBackoff: .seconds(2), jitter: 0.5)),
+                        maxAttempts: 3, initialBackoff: .seconds(1), maxBackoff: .seconds(2), jitter: 0.5),
+                    concurrency: 3),
                 "plain": .init(),
             ],
             worker: .init(slots: 2, prefetchMax: 0, drainTimeout: .seconds(4)))

@@ -48,6 +48,8 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"queues\": {\"a\": {\"leaseDuration\": \"1m30s\"}}}", "{\"store\": {\"kind\": \"memory\"}}",
         "{\"jobTypes\": {\"a/b\": {\"retry\": {\"jitter\": 0, \"maxAttempts\": 1}}}}",
         "{\"worker\": {\"prefetchMax\": 0}}",
+        "{\"queues\": {\"a\": {\"concurrency\": 5, \"keyConcurrency\": 1, \"groups\": {\"big\": 4, \"\": 2}}}}",
+        "{\"jobTypes\": {\"a\": {\"concurrency\": 1}}}",
     ])
     func acceptsWhatTheLoaderAccepts(json: String) throws {
         let source = Array(json.utf8)
@@ -61,6 +63,9 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"queues\": {\"a b\": {}}}", "{\"queues\": {\"a\": {\"leaseDuration\": \"1 s\"}}}", "{\"tokenFile\": \"\"}",
         "{\"store\": {\"kind\": \"disk\"}}", "{\"store\": {\"kind\": \"memory\", \"path\": \"x\"}}",
         "{\"jobTypes\": {\"a\": {\"retry\": {\"jitter\": 2}}}}", "{\"worker\": {\"slots\": \"2\"}}",
+        "{\"queues\": {\"a\": {\"concurrency\": 0}}}", "{\"queues\": {\"a\": {\"keyConcurrency\": \"1\"}}}",
+        "{\"queues\": {\"a\": {\"groups\": {\"b\": 0}}}}", "{\"queues\": {\"a\": {\"groups\": {\"b\": 1001}}}}",
+        "{\"queues\": {\"a\": {\"groups\": {\"b\": 1.5}}}}", "{\"jobTypes\": {\"a\": {\"concurrency\": -1}}}",
     ])
     func refusesWhatTheLoaderRefuses(json: String) throws {
         let source = Array(json.utf8)

@@ -11,7 +11,7 @@ extension ClusterModel {
     func job(_ id: JobID) -> QueuedJob {
         let stored = self.store[id]!
         return QueuedJob(
-            id: id, body: JobBody(traits: self.traits[stored.lane], payload: .empty, history: stored.history))
+            id: id, body: JobBody(traits: self.traits[stored.lane][stored.share], payload: .empty, history: stored.history))
     }
 
     mutating func tell(_ key: NodeKey) {
@@ -27,8 +27,21 @@ extension ClusterModel {
 
     mutating func finish(_ id: JobID) {
         precondition(self.assigned.remove(id) != nil && !self.store[id]!.isOver, "one end each")
-        self.store[id]!.isOver = true
+        self.dispatch.settled(id, at: self.now)
+        self.over(id)
         self.store[id]!.accepted += 1
+    }
+
+    /// It has ended, and that is durable.
+    mutating func over(_ id: JobID) {
+        self.store[id]!.isOver = true
+        let job = self.ready(id)
+        self.dispatch.ended(id, lane: job.lane, share: job.share, at: self.now)
+    }
+
+    func ready(_ id: JobID) -> ReadyJob {
+        let stored = self.store[id]!
+        return ReadyJob(id: id, lane: LaneID(rawValue: UInt32(stored.lane)), share: Self.shares[stored.share])
     }
 
     mutating func settle(_ failed: [FailedAttempt]) {
@@ -42,6 +55,8 @@ extension ClusterModel {
             case .retry:
                 precondition(self.assigned.remove(attempt.job.id) != nil, "only assigned jobs fail")
                 self.scheduled.append(attempt.job.id)
+                let job = self.ready(attempt.job.id)
+                self.dispatch.setApart(job.id, lane: job.lane, share: job.share, at: self.now)
             case .dead:
                 if attempt.failure.kind == "quarantined" { self.quarantined.append(attempt.job.id) }
                 self.finish(attempt.job.id)
@@ -58,6 +73,7 @@ extension ClusterModel {
             case .supersedeFetch, .supersedeControl: break
             case .giveBack(let jobs): self.giveBack(jobs)
             case .fail(let failed):
+                for attempt in failed { self.dispatch.settled(attempt.job.id, at: self.now) }
                 if failed.contains(where: { $0.next == .dead && $0.failure.kind == "quarantined" }) {
                     precondition(failed.count == 1, "only a death alone is final")
                 }

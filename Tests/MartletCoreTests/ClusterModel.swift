@@ -6,6 +6,7 @@ import MartletCore
 struct ClusterModel {
     struct StoredJob {
         let lane: Int
+        var share: Int
         var history = JobHistory()
         var isOver = false
         /// Times that a result was accepted.
@@ -35,6 +36,14 @@ struct ClusterModel {
         NodeService(queues: ["b"], types: ["X"]),
     ]
     static let epoch = Epoch(rawValue: 3)
+    /// None, then groups, keys, and keys whose jobs run in order.
+    static let shares: [LaneShare?] = [
+        nil, LaneShare(group: "g"), LaneShare(group: "h"), LaneShare(key: "k"), LaneShare(key: "l"),
+        LaneShare(key: "o", isOrdered: true), LaneShare(group: "g", key: "p", isOrdered: true),
+    ]
+    static let limits = DispatchLimits(
+        queues: ["a": .init(concurrency: 9, keyConcurrency: 1, weights: ["g": 3]), "b": .init(keyConcurrency: 2)],
+        types: ["Y": 3])
 
     var random: SeededRandom
     var dispatch: DispatchCore
@@ -45,37 +54,45 @@ struct ClusterModel {
     var assigned: Set<JobID> = []
     /// Failed attempts that are due again later.
     var scheduled: [JobID] = []
-    var loads: [(lane: LaneID, ids: [JobID])] = []
+    var loads: [(line: DispatchCore.LineID, ids: [JobID])] = []
     var now = Instant.seconds(0)
     var nextID: UInt64 = 1
     var nextKey: UInt64 = 1
     var nextExchange: UInt64 = 1
-    let traits: [JobTraits]
+    /// By lane, then by share.
+    let traits: [[JobTraits]]
+    let limits: DispatchLimits
+    var serviceOf: [NodeKey: Int] = [:]
+    var paused: Set<DispatchCore.Pause> = []
     /// Jobs that die with their node each time they run.
     var poison: Set<JobID> = []
     /// Deaths of nodes with several jobs on them must never be final for one of them.
     var quarantined: [JobID] = []
 
-    init(seed: UInt64, isRecovering: Bool = false) {
+    init(seed: UInt64, isRecovering: Bool = false, limits: DispatchLimits = .none) {
         self.random = SeededRandom(seed)
-        self.dispatch = DispatchCore(isRecovering: isRecovering)
-        self.traits = Self.keys.enumerated().map {
-            .sample(lane: $0, key: $1, timeout: .seconds(40), retry: RetryPolicy(maxAttempts: 4))
+        self.limits = limits
+        self.dispatch = DispatchCore(limits: limits, isRecovering: isRecovering)
+        self.traits = Self.keys.enumerated().map { lane, key in
+            Self.shares.map {
+                .sample(lane: lane, key: key, share: $0, timeout: .seconds(40), retry: RetryPolicy(maxAttempts: 4))
+            }
         }
         self.dispatch.defineLanes(Self.keys, at: self.now)
     }
 
     // MARK: Events
 
-    mutating func submit(_ count: Int, lane: Int, hasBodies: Bool) {
+    mutating func submit(_ count: Int, lane: Int, share: Int = 0, hasBodies: Bool) {
         let first = JobID(rawValue: self.nextID)
         for _ in 0..<count {
-            self.store[JobID(rawValue: self.nextID)] = StoredJob(lane: lane)
+            self.store[JobID(rawValue: self.nextID)] = StoredJob(lane: lane, share: share)
             self.nextID += 1
         }
         let bodies = hasBodies ? ContiguousArray((0..<count).map { self.job(first.advanced(by: $0)).body }) : nil
         self.dispatch.enqueue(
-            lane: LaneID(rawValue: UInt32(lane)), first: first, count: count, bodies: bodies, at: self.now)
+            lane: LaneID(rawValue: UInt32(lane)), share: Self.shares[share], first: first, count: count,
+            bodies: bodies, at: self.now)
     }
 
     @discardableResult
@@ -87,8 +104,9 @@ struct ClusterModel {
             key: key, id: NodeID(name: "n\(key.rawValue)", incarnation: 1), slots: slots, epoch: Self.epoch,
             times: SessionTimes(), lastDelivery: 0, at: self.now)
         self.workers[key] = Worker(core: core, slots: slots, credit: UInt64(slots + self.random.below(20)))
-        self.dispatch.nodeJoined(
-            key, service: Self.services[service ?? self.random.below(3)], slots: slots, at: self.now)
+        let kind = service ?? self.random.below(3)
+        self.serviceOf[key] = kind
+        self.dispatch.nodeJoined(key, service: Self.services[kind], slots: slots, at: self.now)
         self.fetch(key)
         return key
     }
@@ -139,6 +157,7 @@ struct ClusterModel {
             precondition(settlement.verdicts.last == (holds ? .accepted : .refused), "a lease that stands is accepted")
         }
         for job in settlement.succeeded { self.finish(job.id) }
+        for attempt in settlement.failed { self.dispatch.settled(attempt.job.id, at: self.now) }
         worker.core.running(worker.held.prefix(worker.slots).map(\.id), at: self.now)
         self.workers[key] = worker
         self.settle(settlement.failed)
@@ -203,36 +222,40 @@ struct ClusterModel {
     /// Answers one load: all of it, a part, or not at all.
     mutating func answerLoad() {
         guard !self.loads.isEmpty else { return }
-        let (lane, ids) = self.loads.removeFirst()
-        if self.random.once(in: 8) { return self.dispatch.loadFailed(lane: lane, at: self.now) }
+        let (line, ids) = self.loads.removeFirst()
+        if self.random.once(in: 8) { return self.dispatch.loadFailed(line: line, at: self.now) }
         let looked = self.random.once(in: 3) ? ids.prefix(1 + self.random.below(ids.count)) : ids[...]
-        self.dispatch.bodiesLoaded(looked.map { self.job($0) }, outOf: looked, lane: lane, at: self.now)
+        self.dispatch.bodiesLoaded(looked.map { self.job($0) }, outOf: looked, line: line, at: self.now)
     }
 
     mutating func releaseDue(_ max: Int) {
         for _ in 0..<min(max, self.scheduled.count) {
             let id = self.scheduled.remove(at: self.random.below(self.scheduled.count))
-            self.dispatch.enqueue(id, lane: LaneID(rawValue: UInt32(self.store[id]!.lane)), at: self.now)
+            let job = self.ready(id)
+            self.dispatch.enqueue(id, lane: job.lane, share: job.share, at: self.now)
         }
     }
 
     mutating func assign() {
         var actions: [DispatchCore.Action] = []
         self.dispatch.assign(at: self.now, into: &actions)
+        let before = self.assigned
         for action in actions {
             switch action {
-            case .load(let lane, let ids): self.loads.append((lane, ids))
+            case .load(let line, let ids): self.loads.append((line, ids))
             case .assign(let key, let jobs):
                 precondition(!jobs.isEmpty && !(self.workers[key]?.core.hasEnded ?? true), "work goes to live nodes")
                 for job in jobs {
                     precondition(self.assigned.insert(job.id).inserted, "job \(job.id) was assigned twice")
                     precondition(!self.store[job.id]!.isOver, "job \(job.id) is over")
                 }
+                self.checkSlots(of: key, jobs)
                 var events: [NodeQueueCore.Action] = []
                 self.workers[key]!.core.assign(jobs, sequences: &self.sequences, into: &events)
                 self.perform(events, of: key)
                 self.tell(key)
             }
         }
+        self.checkLimits(before: before)
     }
 }

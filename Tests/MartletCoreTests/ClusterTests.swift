@@ -17,6 +17,33 @@ import Testing
         #expect(pending.count == model.dispatch.readyCount)
     }
 
+    /// The same with groups, keys and limits, pauses and cancels.
+    @Test(arguments: 1...8 as ClosedRange<UInt64>)
+    func limitsHoldAndNoRoomIsWasted(seed: UInt64) {
+        var model = ClusterModel(seed: seed, limits: ClusterModel.limits)
+        for _ in 0..<700 {
+            switch model.random.below(16) {
+            case 0, 1, 2:
+                let lane = model.random.below(5)
+                let share = model.random.below(ClusterModel.shares.count)
+                model.submit(1 + model.random.below(9), lane: lane, share: share, hasBodies: model.random.once(in: 2))
+            case 3: model.togglePause()
+            case 4 where model.random.once(in: 2): model.cancel(1 + model.random.below(6))
+            case 5: model.reschedule()
+            default: Self.step(&model)
+            }
+            model.assign()
+            model.checkWorkIsDone()
+            model.checkInvariants()
+        }
+        for pause in model.paused { model.dispatch.resume(pause, at: model.now) }
+        model.paused = []
+        Self.calm(&model)
+        let pending = model.store.filter { !$0.value.isOver }
+        #expect(pending.values.allSatisfy { $0.lane == 4 })
+        #expect(pending.count == model.dispatch.readyCount)
+    }
+
     private static func step(_ model: inout ClusterModel) {
         let keys = model.workers.keys.sorted()
         let key = keys.isEmpty ? nil : keys[model.random.below(keys.count)]

@@ -6,7 +6,7 @@ private final class Bench {
     var core: DispatchCore
     var now = Instant.seconds(0)
     var assigned: [NodeKey: [UInt64]] = [:]
-    var loads: [(lane: LaneID, ids: [JobID])] = []
+    var loads: [(line: DispatchCore.LineID, ids: [JobID])] = []
     private let keys: [LaneKey]
 
     init(isRecovering: Bool = false) {
@@ -50,7 +50,7 @@ private final class Bench {
         for action in actions {
             switch action {
             case .assign(let key, let jobs): got[key.rawValue, default: []] += jobs.map(\.id.rawValue)
-            case .load(let lane, let ids): self.loads.append((lane, ids))
+            case .load(let line, let ids): self.loads.append((line, ids))
             }
         }
         self.core.checkInvariants()
@@ -58,11 +58,11 @@ private final class Bench {
     }
 
     func answerLoads(nodeDeaths: UInt8 = 0) {
-        for (lane, ids) in self.loads {
+        for (line, ids) in self.loads {
             let jobs = ids.map {
-                QueuedJob.sample($0.rawValue, traits: self.traits(Int(lane.rawValue)), nodeDeaths: nodeDeaths)
+                QueuedJob.sample($0.rawValue, traits: self.traits(Int(line.lane.rawValue)), nodeDeaths: nodeDeaths)
             }
-            self.core.bodiesLoaded(jobs, outOf: ids[...], lane: lane, at: self.now)
+            self.core.bodiesLoaded(jobs, outOf: ids[...], line: line, at: self.now)
         }
         self.loads = []
     }
@@ -197,7 +197,7 @@ private final class Bench {
         bench.assign()
         #expect(!bench.loads.isEmpty && bench.loads.count <= DispatchCore.loadsMax)
         #expect(bench.loads.allSatisfy { $0.ids.count == LaneLine.loadMax })
-        #expect(bench.loads.first?.lane.rawValue == 9)
+        #expect(bench.loads.first?.line.lane.rawValue == 9)
         bench.answerLoads()
         #expect(bench.assign() == [1: [9001]])
     }
@@ -215,23 +215,24 @@ private final class Bench {
         core.nodeJoined(node, service: NodeService(queues: [], types: ["X"]), slots: 1000, at: now)
         core.nodeChanged(node, creditTotal: 1000, settledTotal: 0, isPaused: false)
         var assigned = 0
-        var loads: [(lane: LaneID, ids: [JobID])] = []
+        var loads: [(line: DispatchCore.LineID, ids: [JobID])] = []
         for _ in 0..<1000 where assigned < 200 {
             var actions: [DispatchCore.Action] = []
             core.assign(at: now, into: &actions)
             for action in actions {
                 switch action {
                 case .assign(_, let jobs): assigned += jobs.count
-                case .load(let lane, let ids): loads.append((lane, ids))
+                case .load(let line, let ids): loads.append((line, ids))
                 }
             }
             #expect(loads.count <= 32 && DispatchCore.loadsMax == 32)
             core.checkInvariants()
             guard !loads.isEmpty else { continue }
-            let (lane, ids) = loads.removeFirst()
-            let traits = JobTraits.sample(lane: Int(lane.rawValue), key: keys[Int(lane.rawValue)])
+            let (line, ids) = loads.removeFirst()
+            let lane = Int(line.lane.rawValue)
+            let traits = JobTraits.sample(lane: lane, key: keys[lane])
             core.bodiesLoaded(
-                ids.map { .sample($0.rawValue, traits: traits) }, outOf: ids[...], lane: lane, at: now)
+                ids.map { .sample($0.rawValue, traits: traits) }, outOf: ids[...], line: line, at: now)
         }
         #expect(assigned == 200 && loads.isEmpty && core.readyCount == 0)
     }
@@ -241,13 +242,13 @@ private final class Bench {
         bench.submit(1...10, hasBodies: false)
         bench.join(1, credit: 100)
         bench.assign()
-        let ids = bench.loads[0].ids
+        let (line, ids) = bench.loads[0]
         bench.core.bodiesLoaded(
-            [.sample(3, traits: bench.traits(5))], outOf: ids.prefix(5), lane: LaneID(rawValue: 5), at: bench.now)
+            [.sample(3, traits: bench.traits(5))], outOf: ids.prefix(5), line: line, at: bench.now)
         bench.loads = []
         #expect(bench.assign() == [1: [3]])
         #expect(bench.loads[0].ids.map(\.rawValue) == [6, 7, 8, 9, 10])
-        bench.core.loadFailed(lane: LaneID(rawValue: 5), at: bench.now)
+        bench.core.loadFailed(line: bench.loads[0].line, at: bench.now)
         bench.loads = []
         bench.assign()
         bench.answerLoads()

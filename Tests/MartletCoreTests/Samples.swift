@@ -2,11 +2,17 @@ import MartletCore
 
 extension JobTraits {
     static func sample(
-        lane: Int = 0, key: LaneKey = LaneKey(queue: "mail", type: "Send"), timeout: Duration = .seconds(60),
-        retry: RetryPolicy = .standard
+        lane: Int = 0, key: LaneKey = LaneKey(queue: "mail", type: "Send"), share: LaneShare? = nil,
+        timeout: Duration = .seconds(60), retry: RetryPolicy = .standard
     ) -> JobTraits {
-        JobTraits(
-            lane: LaneID(rawValue: UInt32(lane)), key: key, options: .standard, timeout: timeout, retry: retry)
+        var options = JobOptions.standard
+        if let share {
+            options.group = share.group.isEmpty ? nil : share.group
+            options.key = share.key.isEmpty ? nil : share.key
+            options.isOrdered = share.isOrdered
+        }
+        return JobTraits(
+            lane: LaneID(rawValue: UInt32(lane)), key: key, options: options, timeout: timeout, retry: retry)
     }
 }
 

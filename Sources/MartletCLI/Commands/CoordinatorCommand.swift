@@ -111,9 +111,14 @@ extension CoordinatorSettings {
                 heartbeatInterval: configuration.leases.heartbeatInterval,
                 silentAfter: configuration.leases.silentAfter, leaseDuration: configuration.leases.duration),
             queues: configuration.queues.mapValues {
-                QueueSettings(leaseDuration: $0.leaseDuration, retainSucceeded: $0.retainSucceeded)
+                QueueSettings(
+                    leaseDuration: $0.leaseDuration, retainSucceeded: $0.retainSucceeded,
+                    limits: DispatchLimits.Queue(
+                        concurrency: $0.concurrency, keyConcurrency: $0.keyConcurrency, weights: $0.groups))
             },
-            typeDefaults: configuration.jobTypes.mapValues { TypeDefaults(timeout: $0.timeout, retry: $0.retry) })
+            typeDefaults: configuration.jobTypes.mapValues {
+                TypeDefaults(timeout: $0.timeout, retry: $0.retry, concurrency: $0.concurrency)
+            })
     }
 }
 

@@ -1,102 +1,21 @@
 /// Decides which node gets which job.
 ///
-/// A pure value: events come in as calls, what is to be done comes out as actions. Ready jobs wait in lanes;
-/// a lane is in the heap of every service class (nodes that serve the same queues and types) that can run it.
-/// Lanes that no node serves are in no heap, so they cost nothing.
+/// A pure value: events come in as calls, what is to be done comes out as actions. Ready jobs wait in sub-lanes: the
+/// jobs of one lane of the store, one group and one key. Those of a lane and a group make a pot, those of a lane a
+/// track (two, for what may be fetched ahead and what may not); a track is in the heap of every service class (nodes
+/// that serve the same queues and types) that can run it. What cannot run now is in no heap, so it costs nothing.
 package struct DispatchCore: Sendable {
     package enum Action: Sendable {
         case assign(NodeKey, [QueuedJob])
-        /// Read these jobs, ascending, and answer with ``DispatchCore/bodiesLoaded(_:outOf:lane:)``.
-        case load(LaneID, [JobID])
+        /// Read these jobs, ascending, and answer with ``DispatchCore/bodiesLoaded(_:outOf:line:at:)``.
+        case load(LineID, [JobID])
     }
 
-    struct Lane: Sendable {
-        let key: LaneKey
-        var line = LaneLine()
-        /// From before this epoch, waiting until it is known what the nodes still hold.
-        var held = LaneLine()
-        /// Service classes that serve it, ascending.
-        var classes: [Int] = []
-        /// Its place in the heaps of its classes; nil while it cannot be served.
-        var rank: LaneRank?
-        var isWaiting = false
-        /// Since when it has been passed over, for ageing.
-        var waitingSince = Instant(nanoseconds: 0)
-    }
-
-    /// Higher urgency first, then the older head.
-    struct LaneRank: Comparable, Sendable {
-        let urgency: Int
-        let head: JobID
-
-        static func < (a: Self, b: Self) -> Bool {
-            a.urgency == b.urgency ? a.head < b.head : a.urgency > b.urgency
-        }
-    }
-
-    struct Node: Sendable {
-        let key: NodeKey
-        let serviceClass: Int
-        let slots: Int
-        /// Jobs it may have been assigned in all, so far.
-        var creditTotal: UInt64 = 0
-        var assignedTotal: UInt64 = 0
-        /// Of those assigned, how many are over: completed, given back or lost.
-        var settledTotal: UInt64 = 0
-        var isPaused = false
-        var isGone = false
-        /// Runs, or waits to run, one suspect and nothing else.
-        var isReserved = false
-        /// Which of a turn's batches is its own.
-        var batch = -1
-
-        var held: Int { Int(clamping: self.assignedTotal - min(self.settledTotal, self.assignedTotal)) }
-        var isIdle: Bool { self.held == 0 }
-
-        /// How many more jobs it may hold.
-        var credit: Int {
-            guard !self.isPaused, !self.isGone, self.creditTotal > self.assignedTotal else { return 0 }
-            return min(Int(clamping: self.creditTotal - self.assignedTotal), max(0, DispatchCore.heldMax - self.held))
-        }
-
-        var room: Int { self.isReserved ? 0 : self.credit }
-    }
-
-    /// Free slots first, then room to fetch ahead, then the older registration.
-    struct NodeRank: Comparable, Sendable {
-        let freeSlots: Int
-        let room: Int
-        let key: NodeKey
-
-        init(_ node: Node) {
-            self.freeSlots = max(0, node.slots - node.held)
-            self.room = node.room
-            self.key = node.key
-        }
-
-        static func < (a: Self, b: Self) -> Bool {
-            if a.freeSlots != b.freeSlots { return a.freeSlots > b.freeSlots }
-            return a.room == b.room ? a.key < b.key : a.room > b.room
-        }
-    }
-
-    struct ServiceClass: Sendable {
-        let service: NodeService
-        /// Indices of its nodes, in the order they joined.
-        var members: [Int] = []
-        /// Lanes that can be served.
-        var lanes = IndexedHeap<LaneRank>()
-        /// Nodes with room.
-        var nodes = IndexedHeap<NodeRank>()
-        var reservedCount = 0
-    }
-
-    /// A node set apart for a job that must run alone.
-    struct Reservation: Sendable {
-        let node: Int
-        let id: JobID
-        /// Until the node is idle and takes it.
-        var job: QueuedJob?
+    /// Names a sub-lane for as long as its bodies are being read.
+    package struct LineID: Hashable, Sendable {
+        package let rawValue: UInt32
+        /// The lane of the store that it is of.
+        package let lane: LaneID
     }
 
     /// Jobs to one node in one turn, so that a burst is shared out.
@@ -110,237 +29,240 @@ package struct DispatchCore: Sendable {
     /// Lanes whose bodies are read at the same time.
     package static let loadsMax = 32
 
+    let limits: DispatchLimits
     var lanes: [Lane] = []
+    var tracks: ContiguousArray<Track> = []
+    var lines: ContiguousArray<SubLane> = []
+    var linePlaces: [LineName: Int] = [:]
+    var freeLines: [Int] = []
+    var pots: ContiguousArray<Pot> = []
+    var freePots: [Int] = []
+    var flows: ContiguousArray<Flow> = []
+    var flowPlaces: [NameInQueue: Int] = [:]
+    var freeFlows: [Int] = []
+    /// Flows of each queue that are ahead and have no jobs.
+    var idleFlows = HeapForest<UInt64>()
+    var queues: [Queue] = []
+    private var queuePlaces: [String: Int] = [:]
+    var types: [JobType] = []
+    private var typePlaces: [String: Int] = [:]
+    var keys: ContiguousArray<Key> = []
+    var keyPlaces: [NameInQueue: Int] = [:]
+    var freeKeys: [Int] = []
+    /// Counted jobs that are with nodes.
+    var active: [JobID: Active] = [:]
+    /// Sub-lanes that can run, by pot; pots, by track and the oldest job; the same by whose turn it is, in queues with
+    /// groups.
+    var potLines = HeapForest<JobID>()
+    var trackPots = HeapForest<JobID>()
+    var trackFlows = HeapForest<FlowRank>()
+    var parkedForRecovery: [Int] = []
     var nodes: ContiguousArray<Node> = []
-    private var nodePlaces: [NodeKey: Int] = [:]
+    var nodePlaces: [NodeKey: Int] = [:]
     /// Of nodes that have gone.
-    private var freePlaces: [Int] = []
+    var freePlaces: [Int] = []
     var classes: [ServiceClass] = []
     /// Jobs that took nodes down with them; each runs alone on a node.
     var suspects = Deque<QueuedJob>()
     var reservations: [Reservation] = []
     var loadingCount = 0
     package private(set) var isRecovering: Bool
-    private var claimed: Set<JobID> = []
-    var claimedCount: Int { self.claimed.count }
+    private(set) var claimed: Set<JobID> = []
 
     /// - Parameter isRecovering: whether jobs from an earlier epoch are held until ``finishRecovery(at:)``.
-    package init(isRecovering: Bool = false) {
+    package init(limits: DispatchLimits = .none, isRecovering: Bool = false) {
+        self.limits = limits
         self.isRecovering = isRecovering
     }
 
-    // MARK: Lanes and jobs
+    // MARK: Lanes
 
     /// Makes known lanes up to the table's count.
     package mutating func defineLanes(_ keys: [LaneKey], at now: Instant) {
         while self.lanes.count < keys.count {
-            var lane = Lane(key: keys[self.lanes.count])
-            lane.waitingSince = now
+            let key = keys[self.lanes.count]
+            let index = self.lanes.count
+            let queue = self.queue(key.queue)
+            let type = self.type(key.type)
+            let isCapped = self.limits.isCapped(key)
+            for track in [2 * index, 2 * index + 1] {
+                let pot = self.makePot(of: self.queues[queue].baseFlow, in: track)
+                self.tracks.append(Track(basePot: pot, waitingSince: now))
+            }
+            let track = Lane.track(index, isLimited: isCapped)
+            let plain = self.freeLines.popLast() ?? self.lines.count
+            let line = SubLane(lane: index, share: nil, track: track, pot: self.tracks[track].basePot, key: -1)
+            if plain == self.lines.count { self.lines.append(line) } else { self.lines[plain] = line }
+            var lane = Lane(key: key, queue: queue, type: type, isCapped: isCapped, plain: plain)
             lane.classes = self.classes.indices.filter {
-                !self.classes[$0].members.isEmpty && self.classes[$0].service.serves(lane.key)
+                !self.classes[$0].members.isEmpty && self.classes[$0].service.serves(key)
             }
             self.lanes.append(lane)
+            self.queues[queue].lanes.append(index)
         }
     }
 
-    /// New ready jobs of one lane, ids from `first` on; bodies nil if the byte budget is used up.
+    func queue(named name: String) -> Int? { self.queuePlaces[name] }
+
+    mutating func queue(_ name: String) -> Int {
+        if let known = self.queuePlaces[name] { return known }
+        self.flows.append(Flow(queue: self.queues.count, group: "", weight: 1))
+        let limits = self.limits.queues[name] ?? DispatchLimits.Queue()
+        let weight = UInt64(limits.weights[""] ?? 1)
+        self.flows[self.flows.count - 1] = Flow(queue: self.queues.count, group: "", weight: weight)
+        self.queues.append(Queue(name: name, limits: limits, baseFlow: self.flows.count - 1))
+        self.queuePlaces[name] = self.queues.count - 1
+        return self.queues.count - 1
+    }
+
+    mutating func type(_ name: String) -> Int {
+        if let known = self.typePlaces[name] { return known }
+        self.types.append(JobType(concurrency: self.limits.types[name]))
+        self.typePlaces[name] = self.types.count - 1
+        return self.types.count - 1
+    }
+
+    // MARK: Jobs
+
+    /// New ready jobs of one lane and share, ids from `first` on; bodies nil if the byte budget is used up.
     package mutating func enqueue(
-        lane: LaneID, first: JobID, count: Int, bodies: ContiguousArray<JobBody>?, at now: Instant
+        lane: LaneID, share: LaneShare? = nil, first: JobID, count: Int, bodies: ContiguousArray<JobBody>?,
+        at now: Instant
     ) {
-        let index = Int(lane.rawValue)
+        let index = self.makeSubLane(Int(lane.rawValue), share)
         if let bodies {
-            self.lanes[index].line.append(first: first, bodies: bodies)
+            self.lines[index].line.append(first: first, bodies: bodies)
         } else {
-            self.lanes[index].line.append(first: first, count: count)
+            self.lines[index].line.append(first: first, count: count)
         }
         self.refresh(index, at: now)
     }
 
     /// A job whose body is in the store: its time has come, or somebody revived it.
-    package mutating func enqueue(_ id: JobID, lane: LaneID, at now: Instant) {
-        self.lanes[Int(lane.rawValue)].line.append(id)
-        self.refresh(Int(lane.rawValue), at: now)
-    }
-
-    /// A job from before this epoch; held while recovering.
-    package mutating func recover(_ id: JobID, lane: LaneID) {
-        precondition(self.isRecovering, "jobs are recovered before anything is served")
-        self.lanes[Int(lane.rawValue)].held.append(id)
-    }
-
-    /// A node proved to hold this job; it is the node's from now on.
-    ///
-    /// - Returns: false if the job is not one that was recovered and waits.
-    package mutating func claim(_ id: JobID, lane: LaneID) -> Bool {
-        guard self.isRecovering, self.lanes[Int(lane.rawValue)].held.contains(id) else { return false }
-        self.claimed.insert(id)
-        return true
-    }
-
-    /// Lets the held jobs run that no node claimed.
-    package mutating func finishRecovery(at now: Instant) {
-        guard self.isRecovering else { return }
-        self.isRecovering = false
-        for index in self.lanes.indices where !self.lanes[index].held.isEmpty {
-            let held = self.lanes[index].held
-            self.lanes[index].held = LaneLine()
-            self.lanes[index].line.prepend(held, excluding: self.claimed)
-            self.refresh(index, at: now)
+    package mutating func enqueue(_ id: JobID, lane: LaneID, share: LaneShare? = nil, at now: Instant) {
+        let index = self.makeSubLane(Int(lane.rawValue), share)
+        let key = self.lines[index].key
+        guard key >= 0, self.lines[index].isOrdered else {
+            self.lines[index].line.append(id)
+            return self.refresh(index, at: now)
         }
-        self.claimed = []
+        self.leave(id, key: key)
+        self.lines[index].line.insert(id)
+        self.refresh(index, at: now)
+        self.wake(key: key, at: now)
     }
 
     /// Jobs that a node gave back, or that are free since its leases ended.
     package mutating func giveBack(_ jobs: [QueuedJob], at now: Instant) {
         for job in jobs {
+            self.settled(job.id, at: now)
             if job.body.history.nodeDeaths >= Self.deathsMax {
-                self.suspects.append(job)
+                self.suspect(job, at: now)
             } else {
-                self.lanes[Int(job.lane.rawValue)].line.giveBack(job)
-                self.refresh(Int(job.lane.rawValue), at: now)
+                self.putBack(job, at: now)
             }
         }
+    }
+
+    /// A job with its body goes before all others of its sub-lane.
+    mutating func putBack(_ job: QueuedJob, at now: Instant) {
+        let index = self.makeSubLane(Int(job.lane.rawValue), job.share)
+        let key = self.lines[index].key
+        if key >= 0 { self.leave(job.id, key: key) }
+        self.lines[index].line.giveBack(job)
+        self.refresh(index, at: now)
+        if key >= 0 { self.wake(key: key, at: now) }
+    }
+
+    /// A job that must run alone.
+    mutating func suspect(_ job: QueuedJob, at now: Instant) {
+        self.suspects.append(job)
+        self.setApart(job.id, lane: job.lane, share: job.share, at: now)
     }
 
     /// The answer to ``Action/load(_:_:)``: what the store found among `ids`, which may be a prefix of those asked for.
-    package mutating func bodiesLoaded(_ jobs: [QueuedJob], outOf ids: ArraySlice<JobID>, lane: LaneID, at now: Instant)
-    {
-        let index = Int(lane.rawValue)
-        guard self.lanes[index].line.isLoading else { return }
+    package mutating func bodiesLoaded(
+        _ jobs: [QueuedJob], outOf ids: ArraySlice<JobID>, line: LineID, at now: Instant
+    ) {
+        let index = Int(line.rawValue)
+        guard self.lines[index].line.isLoading else { return }
         self.loadingCount -= 1
-        let ordinary = jobs.filter { $0.body.history.nodeDeaths < Self.deathsMax }
-        if ordinary.count < jobs.count {
-            for job in jobs where job.body.history.nodeDeaths >= Self.deathsMax { self.suspects.append(job) }
+        let key = self.lines[index].key
+        let share = self.lines[index].share
+        var own = jobs
+        if jobs.contains(where: { !self.belongs($0, in: index) }) {
+            own = jobs.filter { self.belongs($0, in: index) }
+            for job in jobs where !self.belongs(job, in: index) && self.lines[index].line.isAskedFor(job.id) {
+                if job.body.history.nodeDeaths >= Self.deathsMax {
+                    self.suspect(job, at: now)
+                } else {
+                    self.putBack(job, at: now)
+                }
+            }
         }
-        self.lanes[index].line.load(ordinary, outOf: ids)
+        self.lines[index].line.load(own, outOf: ids)
         self.refresh(index, at: now)
+        if key >= 0, share?.isOrdered == true { self.wake(key: key, at: now) }
+    }
+
+    /// Neither a suspect nor of another share than the line was told.
+    private func belongs(_ job: QueuedJob, in index: Int) -> Bool {
+        guard job.body.history.nodeDeaths < Self.deathsMax else { return false }
+        let share = self.lines[index].share
+        if share == nil, job.share == nil { return true }
+        return self.effective(job.share, in: self.lanes[self.lines[index].lane].queue) == share
+            && Int(job.lane.rawValue) == self.lines[index].lane
     }
 
     /// The load failed; the lane asks again when its turn comes.
-    package mutating func loadFailed(lane: LaneID, at now: Instant) {
-        let index = Int(lane.rawValue)
-        guard self.lanes[index].line.isLoading else { return }
+    package mutating func loadFailed(line: LineID, at now: Instant) {
+        let index = Int(line.rawValue)
+        guard self.lines[index].line.isLoading else { return }
         self.loadingCount -= 1
-        self.lanes[index].line.loadFailed()
+        self.lines[index].line.loadFailed()
         self.refresh(index, at: now)
     }
 
-    // MARK: Nodes
+    // MARK: Recovery
 
-    /// - Parameter slots: how many of its jobs it runs at once; nodes with free slots come first.
-    package mutating func nodeJoined(_ key: NodeKey, service: NodeService, slots: Int, at now: Instant) {
-        precondition(self.nodePlaces[key] == nil, "a node joins once")
-        let classIndex = self.classIndex(for: service)
-        let node = Node(key: key, serviceClass: classIndex, slots: slots)
-        let index = self.freePlaces.popLast() ?? self.nodes.count
-        if index == self.nodes.count { self.nodes.append(node) } else { self.nodes[index] = node }
-        self.nodePlaces[key] = index
-        self.classes[classIndex].members.append(index)
-        if self.classes[classIndex].members.count == 1 { self.connectLanes(to: classIndex, at: now) }
-    }
-
-    /// What it holds comes back with ``giveBack(_:at:)``, before or after.
-    package mutating func nodeLeft(_ key: NodeKey, at now: Instant) {
-        guard let index = self.nodePlaces.removeValue(forKey: key) else { return }
-        self.endReservation(of: index)
-        self.nodes[index].isGone = true
-        self.refreshNode(index)
-        self.freePlaces.append(index)
-        let classIndex = self.nodes[index].serviceClass
-        self.classes[classIndex].members.removeAll { $0 == index }
-        if self.classes[classIndex].members.isEmpty { self.disconnectLanes(from: classIndex, at: now) }
-    }
-
-    /// The node's running totals, as its queue knows them.
-    package mutating func nodeChanged(_ key: NodeKey, creditTotal: UInt64, settledTotal: UInt64, isPaused: Bool) {
-        guard let index = self.nodePlaces[key] else { return }
-        self.nodes[index].creditTotal = creditTotal
-        self.nodes[index].settledTotal = max(settledTotal, self.nodes[index].settledTotal)
-        self.nodes[index].isPaused = isPaused
-        self.refreshNode(index)
-    }
-
-    /// The node holds jobs that were not assigned to it here: claims from an earlier epoch or registration.
-    ///
-    /// - Parameter suspect: the one among them that must run alone, if there is one.
-    package mutating func nodeClaimed(_ key: NodeKey, count: Int, suspect: JobID? = nil) {
-        guard let index = self.nodePlaces[key] else { return }
-        self.nodes[index].assignedTotal += UInt64(count)
-        self.nodes[index].creditTotal += UInt64(count)
-        if let suspect, !self.nodes[index].isReserved { self.reserve(index, for: suspect, job: nil) }
-        self.refreshNode(index)
-    }
-
-    /// Puts a node where it belongs in its class, or takes it out.
-    mutating func refreshNode(_ index: Int) {
-        let node = self.nodes[index]
-        if node.room > 0 {
-            self.classes[node.serviceClass].nodes.update(index, rank: NodeRank(node))
+    /// A job from before this epoch; held while recovering.
+    package mutating func recover(_ id: JobID, lane: LaneID, share: LaneShare? = nil) {
+        precondition(self.isRecovering, "jobs are recovered before anything is served")
+        let index = self.makeSubLane(Int(lane.rawValue), share)
+        if self.lines[index].isOrdered {
+            self.lines[index].held.insert(id)
         } else {
-            self.classes[node.serviceClass].nodes.remove(index)
+            self.lines[index].held.append(id)
         }
     }
 
-    /// The class of that service; a class without nodes makes room for a new one.
-    private mutating func classIndex(for service: NodeService) -> Int {
-        if let known = self.classes.firstIndex(where: { !$0.members.isEmpty && $0.service == service }) { return known }
-        if let unused = self.classes.firstIndex(where: { $0.members.isEmpty }) {
-            self.classes[unused] = ServiceClass(service: service)
-            return unused
-        }
-        self.classes.append(ServiceClass(service: service))
-        return self.classes.count - 1
+    /// A node proved to hold this job; it is the node's from now on.
+    ///
+    /// - Returns: false if the job is not one that was recovered and waits.
+    package mutating func claim(_ id: JobID, lane: LaneID, share: LaneShare? = nil) -> Bool {
+        guard self.isRecovering, !self.claimed.contains(id),
+            let index = self.subLane(Int(lane.rawValue), share), self.lines[index].held.contains(id)
+        else { return false }
+        self.claimed.insert(id)
+        self.activate(
+            id, lane: self.lines[index].lane, key: self.lines[index].key, isOrdered: self.lines[index].isOrdered)
+        return true
     }
 
-    private mutating func connectLanes(to classIndex: Int, at now: Instant) {
-        for index in self.lanes.indices where self.classes[classIndex].service.serves(self.lanes[index].key) {
-            if self.lanes[index].classes.isEmpty { self.lanes[index].waitingSince = now }
-            self.lanes[index].classes.append(classIndex)
-            self.lanes[index].classes.sort()
-            if let rank = self.lanes[index].rank { self.classes[classIndex].lanes.update(index, rank: rank) }
+    /// Lets the held jobs run that no node claimed, and what waited for it to be known what nodes hold.
+    package mutating func finishRecovery(at now: Instant) {
+        guard self.isRecovering else { return }
+        self.isRecovering = false
+        for index in self.lines.indices where !self.lines[index].held.isEmpty {
+            let held = self.lines[index].held
+            self.lines[index].held = LaneLine()
+            self.lines[index].line.prepend(held, excluding: self.claimed, isOrdered: self.lines[index].isOrdered)
             self.refresh(index, at: now)
         }
-    }
-
-    private mutating func disconnectLanes(from classIndex: Int, at now: Instant) {
-        self.classes[classIndex].lanes = IndexedHeap()
-        for index in self.lanes.indices where self.lanes[index].classes.contains(classIndex) {
-            self.lanes[index].classes.removeAll { $0 == classIndex }
-            self.refresh(index, at: now)
-        }
-    }
-
-    // MARK: Places in the heaps
-
-    /// Puts a lane where it belongs in the heaps of its classes, or takes it out.
-    mutating func refresh(_ index: Int, at now: Instant) {
-        if self.lanes[index].isWaiting == self.lanes[index].line.isEmpty {
-            self.lanes[index].isWaiting.toggle()
-            self.lanes[index].waitingSince = now
-        }
-        let rank = self.rank(of: index, at: now)
-        guard rank != self.lanes[index].rank else { return }
-        self.lanes[index].rank = rank
-        for place in self.lanes[index].classes {
-            if let rank {
-                self.classes[place].lanes.update(index, rank: rank)
-            } else {
-                self.classes[place].lanes.remove(index)
-            }
-        }
-    }
-
-    private func rank(of index: Int, at now: Instant) -> LaneRank? {
-        guard !self.lanes[index].classes.isEmpty, !self.lanes[index].line.isLoading,
-            let head = self.lanes[index].line.first
-        else { return nil }
-        let waited = now - self.lanes[index].waitingSince
-        let risen = waited < Self.ageingInterval ? 0 : Int(waited / Self.ageingInterval)
-        return LaneRank(urgency: Int(self.lanes[index].key.priority.rawValue) + risen, head: head)
-    }
-
-    /// Lets passed-over lanes rise; to be called every few seconds.
-    package mutating func age(at now: Instant) {
-        for index in self.lanes.indices where self.lanes[index].rank != nil { self.refresh(index, at: now) }
+        self.claimed = []
+        let parked = self.parkedForRecovery
+        self.parkedForRecovery = []
+        self.unpark(parked, at: now)
+        for key in self.keys.indices { self.wake(key: key, at: now) }
     }
 }

@@ -21,6 +21,10 @@ package struct LaneLine: Sendable {
     private var returned = BinaryHeap<Returned>()
     /// Ids whose bodies are being read; they come before all segments.
     private var asked: [JobID] = []
+    /// Of those asked for, which have left the line meanwhile.
+    private var withdrawn: Set<JobID> = []
+    /// Came into their place in the order of ids while bodies were being read.
+    private var late: [JobID] = []
     package private(set) var count = 0
 
     /// How many ids are asked for at once when bodies must be read back.
@@ -39,9 +43,15 @@ package struct LaneLine: Sendable {
     /// The job that comes next.
     package var first: JobID? {
         if let returned = self.returned.first { return returned.job.id }
-        if let asked = self.asked.first { return asked }
+        if !self.asked.isEmpty, let asked = self.asked.first(where: { !self.withdrawn.contains($0) }) {
+            return self.late.first.map { min($0, asked) } ?? asked
+        }
+        if let late = self.late.first { return late }
         return self.segments.isEmpty ? nil : self.segments[0].firstID
     }
+
+    /// Whether its body is being read, and still wanted.
+    package func isAskedFor(_ id: JobID) -> Bool { self.asked.holdsSorted(id) && !self.withdrawn.contains(id) }
 
     /// Adds new jobs with ids from `first` on, with their bodies.
     package mutating func append(first: JobID, bodies: ContiguousArray<JobBody>) {
@@ -110,23 +120,37 @@ package struct LaneLine: Sendable {
     package mutating func load(_ jobs: [QueuedJob], outOf ids: ArraySlice<JobID>) -> Int {
         precondition(self.asked.starts(with: ids), "bodies are for those asked for")
         self.asked.removeFirst(ids.count)
-        self.loadFailed()
-        if !jobs.isEmpty {
-            let list = ContiguousArray(jobs.map(\.id))
-            self.segments.prepend(LaneSegment(ids: list, bodies: ContiguousArray(jobs.map(\.body))))
+        let withdrawn = self.withdrawn
+        self.returnAsked()
+        let here = withdrawn.isEmpty ? jobs : jobs.filter { !withdrawn.contains($0.id) }
+        if !here.isEmpty {
+            let list = ContiguousArray(here.map(\.id))
+            self.segments.prepend(LaneSegment(ids: list, bodies: ContiguousArray(here.map(\.body))))
         }
-        self.count -= ids.count - jobs.count
-        return ids.count - jobs.count
+        let counted = withdrawn.isEmpty ? ids.count : ids.count { !withdrawn.contains($0) }
+        self.count -= counted - here.count
+        self.insertLate()
+        return counted - here.count
     }
 
     /// The bodies could not be read; the next ``take(max:into:)`` asks again.
     package mutating func loadFailed() {
-        if !self.asked.isEmpty { self.segments.prepend(LaneSegment(ids: ContiguousArray(self.asked))) }
+        self.returnAsked()
+        self.insertLate()
+    }
+
+    /// Puts what was asked for and is still wanted back to the front.
+    private mutating func returnAsked() {
+        let left = self.withdrawn.isEmpty ? self.asked : self.asked.filter { !self.withdrawn.contains($0) }
+        if !left.isEmpty { self.segments.prepend(LaneSegment(ids: ContiguousArray(left))) }
         self.asked = []
+        self.withdrawn = []
     }
 
     /// Puts the jobs of `earlier`, which has no bodies, before those of this line, but for `excluded`.
-    package mutating func prepend(_ earlier: LaneLine, excluding excluded: Set<JobID>) {
+    ///
+    /// - Parameter isOrdered: whether the ids of both ascend, and shall ascend in the end.
+    package mutating func prepend(_ earlier: LaneLine, excluding excluded: Set<JobID>, isOrdered: Bool = false) {
         precondition(earlier.returned.isEmpty && earlier.asked.isEmpty, "what waits for recovery has not moved")
         var merged = LaneLine()
         let gone = excluded.sorted()
@@ -139,28 +163,113 @@ package struct LaneLine: Sendable {
                 for id in segment.ids where !excluded.contains(id) { merged.append(id) }
             }
         }
-        for index in 0..<self.segments.count { merged.segments.append(self.segments[index]) }
+        merged.count += self.count
+        for index in 0..<self.segments.count {
+            let segment = self.segments[index]
+            let last = merged.segments.isEmpty ? nil : merged.segments[merged.segments.count - 1].lastID
+            if isOrdered, !segment.hasBodies, let last, segment.firstID < last {
+                for id in segment.ids { merged.place(id) }
+            } else {
+                merged.segments.append(segment)
+            }
+        }
         merged.returned = self.returned
         merged.asked = self.asked
-        merged.count += self.count
+        merged.withdrawn = self.withdrawn
+        merged.late = self.late
         self = merged
+    }
+
+    // MARK: In the order of ids
+
+    /// Adds a job without body at its place in the order of ids, in a line where they ascend.
+    package mutating func insert(_ id: JobID) {
+        self.count += 1
+        if self.isLoading {
+            self.late.insert(id, at: self.late.sortedIndex(of: id))
+        } else {
+            self.place(id)
+        }
+    }
+
+    private mutating func insertLate() {
+        for id in self.late { self.place(id) }
+        self.late = []
+    }
+
+    /// Takes a step for each segment before it: what comes back is usually among the first.
+    private mutating func place(_ id: JobID) {
+        var before: [LaneSegment] = []
+        if !self.segments.isEmpty, self.segments[self.segments.count - 1].lastID < id {
+            self.segments.append(LaneSegment(first: id, count: 1))
+            return
+        }
+        while !self.segments.isEmpty, self.segments[0].lastID < id { before.append(self.segments.popFirst()!) }
+        if !self.segments.isEmpty, self.segments[0].firstID < id {
+            let (first, rest) = self.segments.popFirst()!.split(before: id)
+            self.segments.prepend(rest)
+            before.append(first)
+        }
+        self.segments.prepend(LaneSegment(first: id, count: 1))
+        for segment in before.reversed() { self.segments.prepend(segment) }
+    }
+
+    // MARK: Taking jobs out
+
+    /// Takes out those of `ids`, ascending, that are here.
+    ///
+    /// Takes a step for each segment, and looks only into those that may hold one of them.
+    package mutating func remove(_ ids: [JobID]) -> [JobID] {
+        guard !ids.isEmpty, self.count > 0 else { return [] }
+        var removed: [JobID] = []
+        if self.returned.unordered.contains(where: { ids.holdsSorted($0.job.id) }) {
+            var kept = BinaryHeap<Returned>()
+            for returned in self.returned.unordered {
+                if ids.holdsSorted(returned.job.id) { removed.append(returned.job.id) } else { kept.insert(returned) }
+            }
+            self.returned = kept
+        }
+        for id in self.asked where ids.holdsSorted(id) && self.withdrawn.insert(id).inserted { removed.append(id) }
+        self.late.removeAll { id in
+            guard ids.holdsSorted(id) else { return false }
+            removed.append(id)
+            return true
+        }
+        self.removeFromSegments(ids, into: &removed)
+        self.count -= removed.count
+        return removed.sorted()
+    }
+
+    private mutating func removeFromSegments(_ ids: [JobID], into removed: inout [JobID]) {
+        guard (0..<self.segments.count).contains(where: { self.segments[$0].mayHoldAny(of: ids) }) else { return }
+        var kept = Deque<LaneSegment>()
+        for index in 0..<self.segments.count {
+            if self.segments[index].mayHoldAny(of: ids) {
+                for piece in self.segments[index].removing(ids, removed: &removed) { kept.append(piece) }
+            } else {
+                kept.append(self.segments[index])
+            }
+        }
+        self.segments = kept
     }
 
     /// Whether the job is in the line, other than given back. Takes a step for each run of ids.
     package func contains(_ id: JobID) -> Bool {
         for index in 0..<self.segments.count where self.segments[index].contains(id) { return true }
-        return self.asked.contains(id)
+        return self.asked.contains(id) && !self.withdrawn.contains(id) || self.late.contains(id)
     }
 
     /// Every id in the line, in order. For invariants and tests.
     package func allIDs() -> [JobID] {
-        var ids = self.returned.unordered.map(\.job.id).sorted() + self.asked
+        var ids = self.returned.unordered.map(\.job.id).sorted()
+        ids += self.asked.filter { !self.withdrawn.contains($0) } + self.late
         for index in 0..<self.segments.count { ids += self.segments[index].ids }
         return ids
     }
 
     package func checkInvariants() {
-        var counted = self.returned.count + self.asked.count
+        var counted = self.returned.count + self.asked.count - self.withdrawn.count + self.late.count
+        precondition(self.withdrawn.isSubset(of: self.asked), "what was withdrawn had been asked for")
         for index in 0..<self.segments.count {
             self.segments[index].checkInvariants()
             counted += self.segments[index].count

@@ -98,18 +98,82 @@ struct LaneSegment: Sendable {
     func mayHoldAny(of ids: [JobID]) -> Bool {
         guard !ids.isEmpty else { return false }
         guard self.list == nil else { return true }
+        let place = ids.sortedIndex(of: self.firstID)
+        return place < ids.count && self.contains(ids[place])
+    }
+
+    // MARK: Cutting
+
+    var lastID: JobID { self.id(Int(self.end) - 1) }
+
+    /// The jobs at these places, counted from the first that is left.
+    private func slice(_ places: Range<Int>) -> LaneSegment {
+        let range = places.lowerBound + Int(self.head)..<places.upperBound + Int(self.head)
+        let bodies = self.bodies.map { ContiguousArray($0[range]) }
+        if let list { return LaneSegment(ids: ContiguousArray(list[range]), bodies: bodies) }
+        return LaneSegment(first: self.id(range.lowerBound), count: range.count, bodies: bodies)
+    }
+
+    /// The jobs before `id` and those from it on, of a segment whose ids ascend.
+    func split(before id: JobID) -> (LaneSegment, LaneSegment) {
         var low = 0
-        var high = ids.count
+        var high = self.count
         while low < high {
             let middle = (low + high) / 2
-            if ids[middle] < self.firstID { low = middle + 1 } else { high = middle }
+            if self.id(Int(self.head) + middle) < id { low = middle + 1 } else { high = middle }
         }
-        return low < ids.count && self.contains(ids[low])
+        return (self.slice(0..<low), self.slice(low..<self.count))
+    }
+
+    /// What is left without those of `ids`, ascending, that are here; they are added to `removed`.
+    func removing(_ ids: [JobID], removed: inout [JobID]) -> [LaneSegment] {
+        let places = self.places(of: ids)
+        guard !places.isEmpty else { return [self] }
+        var pieces: [LaneSegment] = []
+        var start = 0
+        for place in places {
+            removed.append(self.id(Int(self.head) + place))
+            if place > start { pieces.append(self.slice(start..<place)) }
+            start = place + 1
+        }
+        if start < self.count { pieces.append(self.slice(start..<self.count)) }
+        // Not a segment for each gap in a list.
+        guard self.list != nil, self.bodies == nil, pieces.count > 1 else { return pieces }
+        return [LaneSegment(ids: ContiguousArray(pieces.flatMap(\.ids)))]
+    }
+
+    /// Where those of `ids` are that are here, ascending.
+    private func places(of ids: [JobID]) -> [Int] {
+        if self.list != nil {
+            return (0..<self.count).filter { ids.holdsSorted(self.id(Int(self.head) + $0)) }
+        }
+        let first = ids.sortedIndex(of: self.firstID)
+        let end = self.start.rawValue + UInt64(self.end)
+        return ids[first...].prefix { $0.rawValue < end }.map { Int($0.rawValue - self.firstID.rawValue) }
     }
 
     func checkInvariants() {
         precondition(self.head < self.end, "no empty segment stays")
         precondition(self.list == nil || self.list!.count == Int(self.end), "a list names all")
         precondition(self.bodies == nil || self.bodies!.count == Int(self.end), "all have a body or none")
+    }
+}
+
+extension [JobID] {
+    /// The place of the first that is not below `id`; they ascend.
+    func sortedIndex(of id: JobID) -> Int {
+        var low = 0
+        var high = self.count
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Whether `id` is among these, which ascend.
+    func holdsSorted(_ id: JobID) -> Bool {
+        let place = self.sortedIndex(of: id)
+        return place < self.count && self[place] == id
     }
 }

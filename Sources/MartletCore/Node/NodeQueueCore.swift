@@ -234,6 +234,36 @@ package struct NodeQueueCore: Sendable {
         return true
     }
 
+    /// Gives up those of `ids`, ascending, that it holds: unsent jobs leave the queue, leases end and the node is told.
+    ///
+    /// - Returns: the jobs that it held.
+    package mutating func revoke(_ ids: [JobID], into actions: inout [Action]) -> [QueuedJob] {
+        var revoked: [QueuedJob] = []
+        if self.unsentJobs.contains(where: { ids.holdsSorted($0.id) }) {
+            var kept = Deque<QueuedJob>()
+            while let job = self.unsent.popFirst() {
+                if ids.holdsSorted(job.id) { revoked.append(job) } else { kept.append(job) }
+            }
+            self.unsent = kept
+            self.withdrawnTotal += UInt64(revoked.count)
+            self.settledTotal += UInt64(revoked.count)
+        }
+        for lease in self.window.all where ids.holdsSorted(lease.job.id) {
+            _ = self.window.remove(lease.sequence)
+            self.settledTotal += 1
+            self.tellEnded(lease.sequence)
+            revoked.append(lease.job)
+        }
+        self.tell(into: &actions)
+        return revoked
+    }
+
+    /// Jobs that the dispatcher assigned here were taken away on the way.
+    package mutating func forgo(_ count: Int) {
+        self.withdrawnTotal += UInt64(count)
+        self.settledTotal += UInt64(count)
+    }
+
     // MARK: Deliveries
 
     mutating func deliver(sequences: inout LeaseSequence, into actions: inout [Action]) {
