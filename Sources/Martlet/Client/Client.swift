@@ -133,7 +133,21 @@ public actor Client {
     /// Has `entry` sent, by this call or another.
     ///
     /// - Returns: the id of its first job; the others follow it.
-    func submit(_ entry: SubmitEntry) async throws(MartletError) -> JobID {
+    nonisolated func submit(_ entry: SubmitEntry) async throws(MartletError) -> JobID {
+        // Preferring the loop to the pool, the call reaches it once and stays there until it is answered. Otherwise
+        // whatever in it belongs to no actor goes to the pool and back, at a thread's wake each way.
+        try await self.loop.run { await self.outcome(of: entry) }.get()
+    }
+
+    private func outcome(of entry: SubmitEntry) async -> SubmitCore.Outcome {
+        do throws(MartletError) {
+            return .success(try await self.send(entry))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func send(_ entry: SubmitEntry) async throws(MartletError) -> JobID {
         guard !self.isClosed else { throw MartletError(.closed, "the client was closed") }
         guard !Task.isCancelled else { throw MartletError(.cancelled, "the task was cancelled") }
         var entry = entry
