@@ -9,6 +9,8 @@ import CNNG
 class NNGContext: @unchecked Sendable {
     private let context: nng_ctx
     private var operation: OpaquePointer?
+    /// For ``sendAtOnce(_:)``: it has no callback, so its end wakes no thread.
+    private var quietSend: OpaquePointer?
 
     init(on socket: nng_socket) throws(TransportError) {
         var context = nng_ctx()
@@ -44,6 +46,27 @@ class NNGContext: @unchecked Sendable {
         nng_ctx_send(self.context, self.operation)
     }
 
+    /// Sends if a connection takes the message now; no callback tells of it.
+    ///
+    /// For a REQ context, which may receive as soon as its request is sent. Decision 12 says what it is for.
+    ///
+    /// - Returns: the message, if no connection is free: ``send(_:)`` waits for one.
+    final func sendAtOnce(_ message: consuming NNGMessage) -> NNGMessage? {
+        if self.quietSend == nil {
+            guard nng_aio_alloc(&self.quietSend, nil, nil) == 0, self.quietSend != nil else { return message }
+            nng_aio_set_timeout(self.quietSend, NNG_DURATION_INFINITE)
+        }
+        // Its last use ended before the answer to that was asked for; nng may not have got round to noting it.
+        nng_aio_wait(self.quietSend)
+        nng_aio_set_msg(self.quietSend, message.relinquish())
+        nng_ctx_send(self.context, self.quietSend)
+        // Gives a message back that waits, on this thread, and has no effect on one that is sent.
+        nng_aio_cancel(self.quietSend)
+        guard let raw = nng_aio_get_msg(self.quietSend) else { return nil }
+        nng_aio_set_msg(self.quietSend, nil)
+        return NNGMessage(adopting: raw)
+    }
+
     /// Starts to receive; only ever from the send callback or with no operation under way.
     final func receive() {
         nng_aio_set_msg(self.operation, nil)
@@ -68,11 +91,14 @@ class NNGContext: @unchecked Sendable {
     final func shutDown() {
         guard let operation else { return }
         nng_aio_stop(operation)
+        if let quietSend { nng_aio_stop(quietSend) }
         nng_ctx_close(self.context)
         // An operation refused after the stop leaves its message behind.
         _ = self.takeMessage()
         nng_aio_free(operation)
+        if let quietSend { nng_aio_free(quietSend) }
         self.operation = nil
+        self.quietSend = nil
         Unmanaged.passUnretained(self).release()
     }
 }

@@ -47,9 +47,14 @@ final class NNGExchange: NNGContext, @unchecked Sendable {
             }
             do throws(TransportError) {
                 let message = try NNGMessage(copying: frame)
-                state.phase = .sending
                 state.continuation = continuation
-                self.send(message)
+                if let unsent = self.sendAtOnce(message) {
+                    state.phase = .sending
+                    self.send(unsent)
+                } else {
+                    state.phase = .receiving
+                    self.receive()
+                }
                 return nil
             } catch {
                 state.phase = .idle
