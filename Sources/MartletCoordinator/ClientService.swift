@@ -104,9 +104,9 @@ package actor ClientService {
                 NewJob(lane: $0.traits.lane, options: $0.traits.options, payload: $0.payload, due: $0.due)
             }
             let submission = Submission(session: submit.session, sequence: submit.sequence, jobs: jobs)
-            await self.commitLog.append([.submit(submission)], kind: .intake, jobs: jobs.count, bytes: bytes) {
-                await self.carryOn($0, prepared, request)
-            }
+            await self.commitLog.append(
+                [.submit(submission)], kind: .intake, jobs: jobs.count, bytes: bytes,
+                answering: { await self.carryOn($0, prepared, request) })
         }
     }
 
@@ -146,22 +146,25 @@ package actor ClientService {
     }
 
     /// The submit is durable, or was refused by the store.
+    ///
+    /// - Returns: the answer; it goes out behind the jobs.
     private func carryOn(
         _ result: Result<[ChangeOutcome], StoreError>, _ jobs: [PreparedJob], _ request: any IncomingRequest
-    ) async {
+    ) async -> CommitLog.Answer? {
         switch result {
         case .failure(let error):
-            request.answer(Self.refusal(error))
+            return CommitLog.Answer(Self.refusal(error), to: request)
         case .success(let outcomes):
-            guard case .submitted(let outcome) = outcomes.first else { return }
+            guard case .submitted(let outcome) = outcomes.first else { return nil }
             switch outcome {
             case .accepted(let first, let count):
-                request.answer(Submitted(first: first, count: UInt32(count), isRepeat: false))
                 await self.dispatcher.submitted(first: first, jobs: jobs)
+                return CommitLog.Answer(Submitted(first: first, count: UInt32(count), isRepeat: false), to: request)
             case .repeated(let first, let count):
-                request.answer(Submitted(first: first, count: UInt32(count), isRepeat: true))
+                return CommitLog.Answer(Submitted(first: first, count: UInt32(count), isRepeat: true), to: request)
             case .sessionExpired:
-                request.refuse(.sessionExpired, "the session is not known, or the submit is older than its window")
+                let text = "the session is not known, or the submit is older than its window"
+                return CommitLog.Answer(ErrorReply(.sessionExpired, text), to: request)
             }
         }
     }

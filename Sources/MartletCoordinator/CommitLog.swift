@@ -2,6 +2,7 @@ package import MartletCore
 package import MartletObservability
 package import MartletRuntime
 package import MartletStore
+package import MartletTransport
 
 /// Owns the store: gathers changes into commit groups and carries on with each once it is durable.
 ///
@@ -18,6 +19,22 @@ package actor CommitLog {
     /// nobody knows, or when the log stops: then nobody may be answered.
     package typealias Completion = @Sendable (Result<[ChangeOutcome], StoreError>) async -> Void
 
+    /// As ``Completion``; what it returns is sent once the group's jobs are on their way to the nodes.
+    package typealias Answering = @Sendable (Result<[ChangeOutcome], StoreError>) async -> Answer?
+
+    /// An answer that may be given, because what it says is durable.
+    package struct Answer: Sendable {
+        private let request: any IncomingRequest
+        private let frame: Bytes
+
+        package init(request: any IncomingRequest, frame: Bytes) {
+            self.request = request
+            self.frame = frame
+        }
+
+        fileprivate func send() { self.request.reply(self.frame) }
+    }
+
     private struct Entry: Sendable {
         let changes: [Change]
         let kind: Kind
@@ -25,7 +42,7 @@ package actor CommitLog {
         let bytes: Int
         /// Somebody is suspended until it is over, one way or the other.
         let isAwaited: Bool
-        let then: Completion
+        let then: Answering
     }
 
     private struct Applied: Sendable {
@@ -80,8 +97,18 @@ package actor CommitLog {
 
     /// Adds changes to the next group. Returns at once.
     package func append(_ changes: [Change], kind: Kind, jobs: Int, bytes: Int = 0, then: @escaping Completion) {
+        self.append(changes, kind: kind, jobs: jobs, bytes: bytes) {
+            await then($0)
+            return nil
+        }
+    }
+
+    /// Adds changes to the next group, with the answer to whoever asked for them. Returns at once.
+    package func append(
+        _ changes: [Change], kind: Kind, jobs: Int, bytes: Int = 0, answering: @escaping Answering
+    ) {
         guard !self.isOver else { return }
-        self.gather(Entry(changes: changes, kind: kind, jobs: jobs, bytes: bytes, isAwaited: false, then: then))
+        self.gather(Entry(changes: changes, kind: kind, jobs: jobs, bytes: bytes, isAwaited: false, then: answering))
     }
 
     /// Adds changes to the next group and waits for their outcomes.
@@ -93,6 +120,7 @@ package actor CommitLog {
             self.gather(
                 Entry(changes: changes, kind: kind, jobs: changes.count, bytes: 0, isAwaited: true) {
                     continuation.resume(returning: $0)
+                    return nil
                 })
         }
         if case .failure(let error) = result, error.code == .outcomeUnknown { return nil }
@@ -129,7 +157,7 @@ package actor CommitLog {
         while let applied = self.applied.popFirst() { left += applied.entries }
         while let entry = self.pending.popFirst() { left.append(entry) }
         let unknown = StoreError(.outcomeUnknown, "the commit log has stopped")
-        for entry in left where entry.isAwaited { await entry.then(.failure(unknown)) }
+        for entry in left where entry.isAwaited { _ = await entry.then(.failure(unknown)) }
     }
 
     private func commitGroups() async throws {
@@ -218,7 +246,7 @@ package actor CommitLog {
         }
         for entry in refused {
             self.pendingBytes -= entry.bytes
-            await entry.then(.failure(error))
+            await entry.then(.failure(error))?.send()
         }
     }
 
@@ -230,13 +258,16 @@ package actor CommitLog {
                 continue
             }
             var place = 0
+            var answers: [Answer] = []
             for entry in applied.entries {
                 let outcomes = Array(applied.outcomes[place..<place + entry.changes.count])
                 place += entry.changes.count
                 self.pendingBytes -= entry.bytes
-                await entry.then(.success(outcomes))
+                if let answer = await entry.then(.success(outcomes)) { answers.append(answer) }
             }
+            // A job starts sooner than its submitter hears of it: to send either takes longer than to decide both.
             await self.afterGroup()
+            for answer in answers { answer.send() }
             self.carriedOn.notify()
         }
     }
