@@ -85,7 +85,7 @@ let package = Package(
             name: "cluster-benchmark",
             dependencies: [
                 "Martlet", "MartletCoordinator", "MartletStoreSQLite", "MartletTransport", "MartletWire",
-                "MartletObservability", "MartletRuntime", "MartletCore",
+                "MartletObservability", "MartletRuntime", "MartletCore", "CNNG",
             ],
             path: "benchmarks/cluster",
             swiftSettings: settings

@@ -4,7 +4,7 @@ import Foundation
 /// its fsync, every result durable.
 ///
 /// `cluster-benchmark throughput|latency|memory [--jobs N] [--batch N] [--slots N]` starts itself again in the other
-/// two roles.
+/// roles.
 @main
 struct ClusterBenchmark {
     static func main() async throws {
@@ -14,6 +14,7 @@ struct ClusterBenchmark {
         switch command {
         case "coordinator": try await CoordinatorRole.run(settings)
         case "node": try await NodeRole.run(settings)
+        case "echo": try EchoRole.run(settings)
         case "throughput": try await Measurement(settings).throughput()
         case "latency": try await Measurement(settings).latency()
         case "memory": try await Measurement(settings).memory()
@@ -36,6 +37,7 @@ struct Settings {
     var folder = ""
     var clients = ""
     var nodes = ""
+    var echo = ""
 
     init(_ arguments: [String]) {
         var rest = arguments.makeIterator()
@@ -51,6 +53,7 @@ struct Settings {
             case "--folder": self.folder = value
             case "--clients": self.clients = value
             case "--nodes": self.nodes = value
+            case "--echo": self.echo = value
             default: fatalError("\(name) is no setting")
             }
         }

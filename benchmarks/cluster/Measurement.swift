@@ -18,6 +18,7 @@ final class Measurement {
         self.settings.folder = folder
         self.settings.clients = "ipc://\(folder)/clients"
         self.settings.nodes = "ipc://\(folder)/nodes"
+        self.settings.echo = "ipc://\(folder)/echo"
         try Data().write(to: URL(filePath: folder + "/latencies"))
     }
 
@@ -37,12 +38,12 @@ final class Measurement {
         try self.start("node")
         let client = try await self.connect()
         try await self.submitAll(client, type: "throughput", count: self.settings.jobs / 10)
-        try await self.wait(until: UInt64(self.settings.jobs / 10))
+        try await self.waitForBatches(of: self.settings.jobs / 10)
         let clock = ContinuousClock()
         let start = clock.now
         try await self.submitAll(client, type: "throughput", count: self.settings.jobs)
         let submitted = (clock.now - start) / .seconds(1)
-        try await self.wait(until: UInt64(self.settings.jobs / 10 + self.settings.jobs))
+        try await self.waitForBatches(of: self.settings.jobs / 10 + self.settings.jobs)
         let done = (clock.now - start) / .seconds(1)
         let rate = Int(Double(self.settings.jobs) / done)
         print(
@@ -52,24 +53,38 @@ final class Measurement {
         await client.close()
     }
 
-    /// From the submit call to the start of the handler, on an idle cluster.
+    /// From the submit call to the start of the handler, on an idle cluster, beside what it cannot do without: one
+    /// sync of the disk and one round trip of nng, measured in turn with it.
     func latency() async throws {
         try self.start("coordinator")
         try self.start("node")
+        try self.start("echo")
         let client = try await self.connect()
-        for round in 0..<self.settings.samples + 50 {
-            if round == 50 { try Data().write(to: URL(filePath: self.settings.folder + "/latencies")) }
+        try await self.waitForNode()
+        let disk = try DiskProbe(folder: self.settings.folder)
+        let wire = try WireProbe(address: self.settings.echo)
+        let warmUp = 50
+        for round in 0..<warmUp + self.settings.samples {
+            if round == warmUp { try await self.wait(until: UInt64(warmUp)) }
             let sent = withUnsafeBytes(of: self.loop.now.nanoseconds) { Array($0) }
             let padding = [UInt8](repeating: 0, count: max(0, self.settings.payload - 8))
             try await client.submit(raw: RawJob(type: "latency", payload: Payload(copying: sent + padding)))
             try await self.loop.sleep(for: .milliseconds(4))
+            disk.sample()
+            try await self.loop.sleep(for: .milliseconds(4))
+            try wire.sample()
+            try await self.loop.sleep(for: .milliseconds(4))
         }
+        try await self.wait(until: UInt64(warmUp + self.settings.samples))
         let text = try String(contentsOfFile: self.settings.folder + "/latencies", encoding: .utf8)
-        let latencies = text.split(whereSeparator: { $0 == "\n" || $0 == "\0" }).compactMap { Double($0) }.sorted()
-        let at = { (share: Double) in latencies[min(latencies.count - 1, Int(Double(latencies.count) * share))] / 1e6 }
-        print(
-            "idle latency, submit call to handler start: median \(Self.text(at(0.5))) ms, p90 \(Self.text(at(0.9))) ms, "
-                + "p99 \(Self.text(at(0.99))) ms (\(latencies.count) jobs)")
+        let whole = Samples(text.split(separator: "\n").compactMap { UInt64($0) }.dropFirst(warmUp))
+        let sync = Samples(disk.samples.dropFirst(warmUp))
+        let trip = Samples(wire.samples.dropFirst(warmUp))
+        print("idle latency, submit call to handler start: \(whole)")
+        print("  one sync of 8 KiB on this disk: \(sync)")
+        print("  one bare nng round trip between two processes: \(trip)")
+        let rest = whole.median - sync.median - trip.median
+        print("  everything else, by the medians: \(Self.text(rest)) ms")
         await client.close()
     }
 
@@ -98,9 +113,24 @@ final class Measurement {
         }
     }
 
-    private func wait(until succeeded: UInt64) async throws {
+    /// Waits until as many of these jobs are done as whole submits hold.
+    private func waitForBatches(of jobs: Int) async throws {
+        try await self.wait(until: UInt64(jobs - jobs % (self.settings.batch * self.settings.producers)))
+    }
+
+    /// A node takes a moment to find its coordinator.
+    private func waitForNode() async throws {
         let connection = try NNGTransport(loop: self.loop).connect(to: self.settings.clients)
-        let goal = succeeded - succeeded % UInt64(self.settings.batch * self.settings.producers)
+        while true {
+            let frame = try await connection.request(ListNodes().encoded(), timeout: .seconds(10))
+            if try !NodeList.decode(frame).nodes.isEmpty { break }
+            try await self.loop.sleep(for: .milliseconds(10))
+        }
+        await connection.close()
+    }
+
+    private func wait(until goal: UInt64) async throws {
+        let connection = try NNGTransport(loop: self.loop).connect(to: self.settings.clients)
         while true {
             let frame = try await connection.request(ListQueues().encoded(), timeout: .seconds(10))
             if try QueueList.decode(frame).queues.reduce(0, { $0 + $1.succeededTotal }) >= goal { break }
@@ -115,7 +145,7 @@ final class Measurement {
         process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
         process.arguments = [
             role, "--folder", self.settings.folder, "--clients", self.settings.clients, "--nodes", self.settings.nodes,
-            "--slots", "\(self.settings.slots)",
+            "--echo", self.settings.echo, "--slots", "\(self.settings.slots)",
         ]
         try process.run()
         self.processes.append(process)
