@@ -10,8 +10,8 @@ extension ClusterModel {
 
     func job(_ id: JobID) -> QueuedJob {
         let stored = self.store[id]!
-        return QueuedJob(
-            id: id, body: JobBody(traits: self.traits[stored.lane][stored.share], payload: .empty, history: stored.history))
+        let traits = self.traits[stored.lane][stored.share]
+        return QueuedJob(id: id, body: JobBody(traits: traits, payload: .empty, history: stored.history))
     }
 
     mutating func tell(_ key: NodeKey) {

@@ -63,7 +63,7 @@ extension ClusterModel {
                     let isApart = self.dispatch.suspect(of: node.core.key) != nil
                     precondition(
                         !room || isApart || !self.service(of: node.core.key).serves(key),
-                        "a node with a free slot serves \(key) of \(String(describing: Self.shares[share])) and got nothing")
+                        "a node with a free slot serves \(key), share \(share), and got nothing")
                 }
             }
         }
