@@ -14,6 +14,14 @@ final class SimulatedCluster: @unchecked Sendable {
     static let times = SessionTimes(
         heartbeatInterval: .milliseconds(200), silentAfter: .seconds(1), leaseDuration: .seconds(3))
 
+    /// One queue is capped as a whole; of a key, one job runs at a time in each.
+    static let cappedMax = 3
+    static let gammaMax = 4
+    static let queues = [
+        "q": CoordinatorSettings.QueueSettings(limits: .init(keyConcurrency: 1, weights: ["g0": 3])),
+        "capped": CoordinatorSettings.QueueSettings(limits: .init(concurrency: cappedMax, keyConcurrency: 1)),
+    ]
+
     let world: SimulatedWorld
     let witness = Witness()
     let link: FaultyLink
@@ -54,7 +62,8 @@ final class SimulatedCluster: @unchecked Sendable {
             faults: { [unowned self] in self.diskFaults })
         let settings = CoordinatorSettings(
             clientAddress: Self.clientAddress, nodeAddress: Self.nodeAddress, pendingBytesMax: 64 << 10,
-            payloadCacheMax: 4 << 10, nodesMax: 16, lanesMax: 64, times: Self.times)
+            payloadCacheMax: 4 << 10, nodesMax: 16, lanesMax: 64, times: Self.times,
+            queues: Self.queues, typeDefaults: ["gamma": .init(concurrency: Self.gammaMax)])
         let coordinator = Coordinator(
             settings: settings, transport: transport, store: store, loop: process, log: .none)
         process.spawn {
@@ -154,12 +163,38 @@ final class SimulatedCluster: @unchecked Sendable {
         let payload = withUnsafeBytes(of: number.littleEndian) { Array($0) } + [UInt8](repeating: 0, count: size - 8)
         let retry = RetryPolicy(
             maxAttempts: 4, initialBackoff: .milliseconds(100), maxBackoff: .seconds(2), jitter: 0.5)
-        let options = JobOptions(
+        var options = JobOptions(
             priority: self.world.random.chance(0.2) ? .highest : .normal, timeout: .seconds(8), retry: retry)
+        let queue = self.world.random.chance(0.15) ? "capped" : "q"
+        self.share(&options)
+        self.witness.announce(number, Self.limits(of: type, in: queue, options))
         let delay: Duration? =
             self.world.random.chance(0.1) ? self.world.random.duration(.milliseconds(10), .seconds(5)) : nil
         return NumberedJob(
             number: number,
-            job: RawJob(type: type, queue: "q", payload: Payload(copying: payload), delay: delay, options: options))
+            job: RawJob(type: type, queue: queue, payload: Payload(copying: payload), delay: delay, options: options))
+    }
+
+    /// Gives some jobs a group, some a key, and those of some keys an order.
+    private func share(_ options: inout JobOptions) {
+        if self.world.random.chance(0.3) { options.group = "g\(self.world.random.below(3))" }
+        switch self.world.random.unit() {
+        case ..<0.1: options.key = "k\(self.world.random.below(3))"
+        case ..<0.2:
+            options.key = "o\(self.world.random.below(4))"
+            options.isOrdered = true
+        default: break
+        }
+    }
+
+    /// How many jobs may run beside it, by what they have in common, and whose order it keeps.
+    private static func limits(of type: String, in queue: String, _ options: JobOptions) -> Witness.Limits {
+        var limits = Witness.Limits()
+        if type == "gamma" { limits.most["type gamma"] = Self.gammaMax }
+        if queue == "capped" { limits.most["queue capped"] = Self.cappedMax }
+        guard let key = options.key else { return limits }
+        limits.most["key \(key) of \(queue)"] = 1
+        if options.isOrdered { limits.order = "key \(key) of \(queue)" }
+        return limits
     }
 }

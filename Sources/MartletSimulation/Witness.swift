@@ -7,13 +7,23 @@ package final class Witness: @unchecked Sendable {
     package enum Event: String, CaseIterable, Sendable {
         case coordinatorCrash, nodeCrash, nodeFrozen, partition, connectionCut, messageDropped, messageDelayed
         case requestDuplicated, rolledBack, diskFull, outcomeUnknown, wallClockStep, handlerFailed, handlerHung
-        case resultRefused, submitRepeated, poisonKilledNode, jobDead
+        case resultRefused, submitRepeated, poisonKilledNode, jobDead, ranInOrder
     }
 
     /// A run of a handler that has begun and not ended.
     private struct Run: Hashable {
         let job: JobID
         let process: Int
+    }
+
+    /// What must not run beside a job.
+    package struct Limits: Sendable {
+        /// How many jobs may run at once that have this in common.
+        package var most: [String: Int] = [:]
+        /// Those with the same run one after the other, by id.
+        package var order: String?
+
+        package init() {}
     }
 
     package private(set) var events: [Event: Int] = [:]
@@ -27,6 +37,11 @@ package final class Witness: @unchecked Sendable {
     private var terminal: [JobID: JobState] = [:]
     private var failures: [JobID: UInt16] = [:]
     private var running: [JobID: Set<Int>] = [:]
+    /// By the number in the payload.
+    private var limits: [UInt64: Limits] = [:]
+    private var runningTogether: [String: Set<JobID>] = [:]
+    /// Ordered jobs that have not ended.
+    private var inOrder: [String: Set<JobID>] = [:]
 
     package init() {}
 
@@ -40,6 +55,9 @@ package final class Witness: @unchecked Sendable {
     package var storedCount: Int { self.stored.count }
     package var terminalCount: Int { self.terminal.count }
     package var unfinished: [JobID] { self.stored.keys.filter { self.terminal[$0] == nil }.sorted() }
+
+    /// A client is about to submit a job with this number.
+    package func announce(_ number: UInt64, _ limits: Limits) { self.limits[number] = limits }
 
     // MARK: What clients are told
 
@@ -76,6 +94,7 @@ package final class Witness: @unchecked Sendable {
                 let id = first.advanced(by: offset)
                 let number = Self.number(submission.jobs[offset].payload)
                 if self.stored.updateValue(number, forKey: id) != nil { self.fail("id \(id) was given twice") }
+                if let order = self.limits[number]?.order { self.inOrder[order, default: []].insert(id) }
                 if let other = self.jobOfNumber.updateValue(id, forKey: number) {
                     self.fail(
                         "payload \(number) was submitted once and became jobs \(other) and \(id), "
@@ -102,7 +121,8 @@ package final class Witness: @unchecked Sendable {
     }
 
     private func end(_ id: JobID, _ state: JobState) {
-        guard self.stored[id] != nil else { return self.fail("job \(id) ended but was never stored") }
+        guard let number = self.stored[id] else { return self.fail("job \(id) ended but was never stored") }
+        if let order = self.limits[number]?.order { self.inOrder[order]?.remove(id) }
         if let before = self.terminal.updateValue(state, forKey: id) {
             self.fail("job \(id) ended twice: \(before) and \(state)")
         }
@@ -128,11 +148,28 @@ package final class Witness: @unchecked Sendable {
             self.fail("job \(id) runs under two leases, on processes \(others.sorted()) and \(process)")
         }
         self.running[id, default: []].insert(process)
+        self.checkLimits(id)
+    }
+
+    private func checkLimits(_ id: JobID) {
+        guard let limits = self.stored[id].flatMap({ self.limits[$0] }) else { return }
+        for name in limits.most.keys.sorted() {
+            self.runningTogether[name, default: []].insert(id)
+            let together = self.runningTogether[name]!
+            if together.count > limits.most[name]! { self.fail("\(name): \(together.sorted()) run at once") }
+        }
+        if let order = limits.order, let first = self.inOrder[order]?.min(), first < id {
+            self.fail("\(order): job \(id) began before job \(first) had ended")
+        }
+        if limits.order != nil { self.count(.ranInOrder) }
     }
 
     package func ended(_ id: JobID, on process: Int) {
         self.running[id]?.remove(process)
-        if self.running[id]?.isEmpty == true { self.running[id] = nil }
+        guard self.running[id]?.isEmpty ?? true else { return }
+        self.running[id] = nil
+        guard let limits = self.stored[id].flatMap({ self.limits[$0] }) else { return }
+        for name in limits.most.keys { self.runningTogether[name]?.remove(id) }
     }
 
     /// A process is gone, and its handlers with it.

@@ -93,6 +93,102 @@ import Testing
         #expect(line.allIDs().map(\.rawValue) == model.all)
     }
 
+    /// What is taken out is gone, wherever it was, and all else keeps its order and its body.
+    @Test(arguments: 1...30 as ClosedRange<UInt64>)
+    func jobsAreTakenOutOfAnyPlace(seed: UInt64) {
+        var random = SeededRandom(seed)
+        var line = LaneLine()
+        var nextID: UInt64 = 1
+        for _ in 0..<20 {
+            nextID += UInt64(random.below(3))
+            let count = 1 + random.below(random.once(in: 3) ? 600 : 4)
+            if random.once(in: 2) {
+                let bodies = (0..<UInt64(count)).map {
+                    QueuedJob.sample(nextID + $0, bytes: Int(nextID + $0) % 50).body
+                }
+                line.append(first: JobID(rawValue: nextID), bodies: ContiguousArray(bodies))
+            } else {
+                line.append(first: JobID(rawValue: nextID), count: count)
+            }
+            nextID += UInt64(count)
+        }
+        var jobs: [QueuedJob] = []
+        for _ in 0..<3 { if !line.isLoading { _ = line.take(max: 200, into: &jobs) } }
+        for job in jobs.prefix(20) { line.giveBack(job) }
+        for _ in 0..<5 {
+            let before = line.allIDs()
+            let wanted = (0..<random.below(300)).map { _ in JobID(rawValue: UInt64(random.below(Int(nextID)))) }
+            let ids = Set(wanted).sorted()
+            let there = Set(before)
+            let removed = line.remove(ids)
+            #expect(removed == ids.filter(there.contains))
+            #expect(line.allIDs() == before.filter { !ids.contains($0) })
+            line.checkInvariants()
+        }
+        let left = Set(line.allIDs())
+        var taken: [QueuedJob] = []
+        while !line.isEmpty || line.isLoading {
+            if case .needsBodies(let asked) = line.isLoading
+                ? .needsBodies(line.askedIDs) : line.take(max: 50, into: &taken)
+            {
+                // The store still has those that left the line; their answer must not bring them back.
+                line.load(
+                    asked.map { .sample($0.rawValue, bytes: Int($0.rawValue) % 50) }, outOf: asked[...])
+            }
+        }
+        #expect(Set(taken.map(\.id)) == left && taken.count == left.count)
+        #expect(taken.allSatisfy { $0.body.payload.count == Int($0.id.rawValue) % 50 })
+    }
+
+    @Test(arguments: 1...20 as ClosedRange<UInt64>)
+    func orderedLineAscendsWhateverComesBack(seed: UInt64) {
+        var random = SeededRandom(seed)
+        var line = LaneLine()
+        var nextID: UInt64 = 1
+        var out: [JobID] = []
+        for _ in 0..<400 {
+            switch random.below(5) {
+            case 0:
+                let count = 1 + random.below(5)
+                let bodies = (0..<UInt64(count)).map { QueuedJob.sample(nextID + $0).body }
+                if random.once(in: 2) {
+                    line.append(first: JobID(rawValue: nextID), bodies: ContiguousArray(bodies))
+                } else {
+                    line.append(first: JobID(rawValue: nextID), count: count)
+                }
+                nextID += UInt64(count)
+            case 1, 2:
+                if !out.isEmpty { line.insert(out.remove(at: random.below(out.count))) }
+            case 3:
+                let asked = line.askedIDs
+                if !asked.isEmpty { line.load(asked.map { .sample($0.rawValue) }, outOf: asked[...]) }
+            default:
+                guard !line.isLoading else { continue }
+                var jobs: [QueuedJob] = []
+                let first = line.first
+                if line.take(max: 1, into: &jobs) == .took {
+                    #expect(jobs[0].id == first)
+                    out.append(jobs[0].id)
+                }
+            }
+            let ids = line.allIDs()
+            #expect(line.first == ids.min())
+            if !line.isLoading { #expect(ids == ids.sorted()) }
+            #expect(line.count == ids.count && ids.count + out.count == Int(nextID) - 1)
+            line.checkInvariants()
+        }
+    }
+
+    /// However long the line, taking a thousand jobs out looks at segments, not at jobs.
+    @Test func takingOutOfAMillionLooksAtSegments() {
+        var line = LaneLine()
+        line.append(first: JobID(rawValue: 1), count: 1_000_000)
+        let ids = (0..<1000).map { JobID(rawValue: UInt64(500 + 1000 * $0)) }
+        #expect(line.remove(ids) == ids)
+        #expect(line.count == 999_000 && line.segmentCount == 1001)
+        #expect(line.remove(ids) == [] && line.segmentCount == 1001)
+    }
+
     private func take(_ max: Int, from line: inout LaneLine, _ model: inout Model, into out: inout [UInt64]) {
         var jobs: [QueuedJob] = []
         let head = line.take(max: max, into: &jobs)

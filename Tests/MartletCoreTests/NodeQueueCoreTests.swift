@@ -326,6 +326,24 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
         #expect(bench.core.settledTotal == 1)
     }
 
+    @Test func manyAreRevokedAtOnceSentOrNot() {
+        let bench = Bench()
+        bench.fetch(received: 0)
+        bench.assign(jobs(11, 12, 13))
+        bench.assign(jobs(14, 15))
+        bench.core.control(bench.exchange(), lastOrder: 0, at: bench.now, into: &bench.actions)
+        _ = bench.done()
+        let ids = [9, 11, 13, 15, 16].map { JobID(rawValue: $0) }
+        let revoked = bench.core.revoke(ids, into: &bench.actions)
+        #expect(revoked.map(\.id.rawValue).sorted() == [11, 13, 15])
+        #expect(bench.done() == ["order 1 on 2: 1 3"])
+        #expect(bench.core.leases.map(\.job.id.rawValue) == [12] && bench.core.unsentJobs.map(\.id.rawValue) == [14])
+        #expect(bench.core.settledTotal == 3 && bench.core.withdrawnTotal == 1)
+        #expect(bench.settle(11, 1, .succeeded).verdicts == [.refused])
+        #expect(bench.core.revoke(ids, into: &bench.actions).isEmpty)
+        bench.core.checkInvariants()
+    }
+
     // MARK: Registering again
 
     @Test func nodeKeepsWhatItHoldsAndTheRestIsFree() {

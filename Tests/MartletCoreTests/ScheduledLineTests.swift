@@ -28,6 +28,17 @@ import Testing
             self.line.add(job)
         }
 
+        /// Another due time, earlier or later, wherever the job is.
+        mutating func move(_ job: ScheduledJob, to due: WallTime) {
+            self.jobs.remove(job)
+            self.add(ScheduledJob(due: due, id: job.id, lane: job.lane))
+        }
+
+        mutating func remove(_ job: ScheduledJob) {
+            self.jobs.remove(job)
+            _ = self.line.remove([job.id])
+        }
+
         mutating func advance() {
             var actions: [ScheduledLine.Action] = []
             self.line.advance(to: self.now, into: &actions)
@@ -68,7 +79,13 @@ import Testing
             disk.jobs.insert(Self.job(lastID, due: 1 + random.below(200)))
         }
         for _ in 0..<1500 {
-            switch random.below(8) {
+            switch random.below(10) {
+            case 8:
+                guard let job = disk.jobs.sorted().randomElement(using: &random) else { continue }
+                let elapsed = Int((disk.now - Self.start).wholeMilliseconds / 1000)
+                disk.move(job, to: Self.start + .seconds(Int64(elapsed + random.below(random.once(in: 2) ? 4 : 150))))
+            case 9 where random.once(in: 4):
+                if let job = disk.jobs.sorted().randomElement(using: &random) { disk.remove(job) }
             case 0, 1:
                 lastID += 1
                 let elapsed = Int((disk.now - Self.start).wholeMilliseconds / 1000)
@@ -89,6 +106,28 @@ import Testing
         }
         #expect(disk.jobs.allSatisfy { $0.due > disk.now })
         #expect(disk.line.nextDue == disk.jobs.filter { $0.due <= disk.now + ScheduledLine.horizon }.min()?.due)
+    }
+
+    @Test func movedJobIsInOnePlace() {
+        var line = ScheduledLine(after: Self.start)
+        var actions: [ScheduledLine.Action] = []
+        line.advance(to: Self.start, into: &actions)
+        line.loaded([])
+        line.add(Self.job(1, due: 5))
+        line.add(Self.job(2, due: 6))
+        line.add(Self.job(1, due: 9))
+        #expect(line.count == 2 && line.nextDue == Self.start + .seconds(6))
+        line.add(Self.job(1, due: 2))
+        line.add(Self.job(1, due: 5))
+        #expect(line.takeDue(at: Self.start + .seconds(20), max: 10).map(\.id.rawValue) == [1, 2])
+        line.add(Self.job(3, due: 7))
+        line.add(Self.job(3, due: 3600))
+        #expect(line.count == 0 && line.nextDue == nil, "far ahead it is on disk only")
+        for second in 0..<10_000 { line.add(Self.job(4, due: 1 + second % 20)) }
+        #expect(line.takeDue(at: Self.start + .seconds(20), max: 10).count == 1)
+        line.add(Self.job(5, due: 7))
+        #expect(line.remove([JobID(rawValue: 5), JobID(rawValue: 6)]).map(\.rawValue) == [5])
+        #expect(line.takeDue(at: Self.start + .seconds(20), max: 10).isEmpty)
     }
 
     @Test func equalDueTimesAreReadPageByPage() {

@@ -259,6 +259,10 @@ package struct LaneLine: Sendable {
         return self.asked.contains(id) && !self.withdrawn.contains(id) || self.late.contains(id)
     }
 
+    /// Of the jobs waiting in line; the ids whose bodies are being read. For tests.
+    package var segmentCount: Int { self.segments.count }
+    package var askedIDs: [JobID] { self.asked }
+
     /// Every id in the line, in order. For invariants and tests.
     package func allIDs() -> [JobID] {
         var ids = self.returned.unordered.map(\.job.id).sorted()
