@@ -1,4 +1,4 @@
-.PHONY: help setup build release test lint format demo simulate mutants bench clean
+.PHONY: help setup build release test examples lint format demo simulate mutants bench clean
 
 SEEDS ?= 2000
 
@@ -19,9 +19,13 @@ test: ## Installs what the tests need and runs them.
 	swift build --build-tests
 	swift test --skip-build
 
+examples: setup ## Builds the example packages and runs their tests.
+	swift test --package-path Examples/TestingExample --scratch-path .build/examples
+
 lint: ## Checks the format.
 	swift format lint --strict --recursive Sources Tests Examples benchmarks Package.swift
 	@scripts/lint.sh
+	@scripts/check_docs.py
 
 format: ## Formats the code.
 	swift format --in-place --recursive Sources Tests Examples benchmarks Package.swift

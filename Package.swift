@@ -22,6 +22,7 @@ let package = Package(
     name: "martlet",
     products: [
         .library(name: "Martlet", targets: ["Martlet"]),
+        .library(name: "MartletTesting", targets: ["MartletTesting"]),
         .executable(name: "martlet", targets: ["MartletCLI"]),
     ],
     targets: [
@@ -48,10 +49,19 @@ let package = Package(
         ),
         target(
             "Martlet", ["MartletCore", "MartletObservability", "MartletRuntime", "MartletWire", "MartletTransport"]),
+        target("MartletVirtualTime", ["MartletRuntime", "MartletCore"]),
+        target(
+            "MartletTesting",
+            [
+                "MartletVirtualTime", "MartletCoordinator", "Martlet", "MartletStore", "MartletTransport",
+                "MartletObservability", "MartletRuntime", "MartletCore",
+            ]
+        ),
         target(
             "MartletSimulation",
             [
-                "MartletCoordinator", "Martlet", "MartletStore", "MartletTransport", "MartletWire", "MartletRuntime",
+                "MartletVirtualTime", "MartletCoordinator", "Martlet", "MartletStore", "MartletTransport",
+                "MartletWire", "MartletRuntime",
                 "MartletObservability", "MartletCore",
             ]
         ),
@@ -139,6 +149,7 @@ let package = Package(
                 "MartletRuntime", "MartletCore",
             ]
         ),
+        tests("MartletTestingTests", ["MartletTesting", "Martlet"]),
         tests(
             "MartletSimulationTests",
             ["MartletSimulation", "MartletStore", "MartletTransport", "MartletRuntime", "MartletCore"]

@@ -13,6 +13,15 @@ private enum Place {
 
 private struct Declined: Error {}
 
+private struct Sum: Job {
+    static let type = "add"
+
+    var a: Int
+    var b: Int
+
+    func run(_ context: JobContext) async throws { #expect(self.a + self.b == 3) }
+}
+
 /// What happened, in order.
 private final class Diary: Sendable {
     private let lines = Mutex<[String]>([])
@@ -24,7 +33,7 @@ private struct Noting: HandlerMiddleware, SubmitMiddleware {
     let name: String
     let diary: Diary
 
-    func handle(_ context: JobContext, next: @Sendable () async throws -> Void) async throws {
+    func handle(_ context: JobContext, next: Next) async throws {
         self.diary.note("\(self.name) begins \(context.type) \(context.id)")
         defer { self.diary.note("\(self.name) ends \(context.type) \(context.id)") }
         try await next()
@@ -58,7 +67,7 @@ private struct Noting: HandlerMiddleware, SubmitMiddleware {
         let results = self.run(Cluster(), ["raw", "add"]) { worker, _ in
             worker.use(Noting(name: "outer", diary: diary))
             worker.register(raw: "raw") { _, _ in diary.note("handler") }
-            worker.register(Add.self)
+            worker.register(Sum.self)
             worker.use { context, next in
                 diary.note("inner begins")
                 try await next()

@@ -2,7 +2,7 @@
 ///
 /// ```swift
 /// struct PaymentErrors: HandlerMiddleware {
-///     func handle(_ context: JobContext, next: @Sendable () async throws -> Void) async throws {
+///     func handle(_ context: JobContext, next: Next) async throws {
 ///         do {
 ///             try await next()
 ///         } catch let error as CardDeclined {
@@ -18,6 +18,9 @@
 /// made of the handler's. It runs in the task of the handler, so task-local values that it sets reach the handler, and
 /// its own time counts against the job's timeout.
 public protocol HandlerMiddleware: Sendable {
+    /// The rest of an attempt.
+    typealias Next = @Sendable () async throws -> Void
+
     /// Wraps one attempt of one job.
     ///
     /// - Parameters:
@@ -25,14 +28,14 @@ public protocol HandlerMiddleware: Sendable {
     ///   - next: runs the rest, the handler last. Not calling it ends the attempt without the handler: as a success
     ///     if this returns.
     /// - Throws: what becomes of the attempt, as from a handler: ``NonRetryable`` makes the failure final.
-    func handle(_ context: JobContext, next: @Sendable () async throws -> Void) async throws
+    func handle(_ context: JobContext, next: Next) async throws
 }
 
 /// A middleware that is a closure; see ``Worker/use(_:)-(HandlerClosure)``.
 struct ClosureHandlerMiddleware: HandlerMiddleware {
     let body: @Sendable (JobContext, @Sendable () async throws -> Void) async throws -> Void
 
-    func handle(_ context: JobContext, next: @Sendable () async throws -> Void) async throws {
+    func handle(_ context: JobContext, next: Next) async throws {
         try await self.body(context, next)
     }
 }

@@ -16,7 +16,7 @@ public struct JobLogging: HandlerMiddleware, SubmitMiddleware {
         self.submitLog = submitLog
     }
 
-    public func handle(_ context: JobContext, next: @Sendable () async throws -> Void) async throws {
+    public func handle(_ context: JobContext, next: Next) async throws {
         let start = context.now
         context.logger.debug("job begins", ["queue": context.queue])
         do {

@@ -57,7 +57,7 @@ public struct JobMetrics: HandlerMiddleware, SubmitMiddleware {
         self.record = record
     }
 
-    public func handle(_ context: JobContext, next: @Sendable () async throws -> Void) async throws {
+    public func handle(_ context: JobContext, next: Next) async throws {
         let start = context.now
         func record(_ outcome: Measurement.Outcome) {
             self.record(

@@ -27,6 +27,8 @@ public final class Worker: Sendable {
     /// What a worker runs on.
     package struct Environment: Sendable {
         package var loop: EventLoop
+        /// Whose clock and timers handlers see.
+        package var handlerLoop: EventLoop
         package var transport: any Transport
         /// Where handlers run.
         package var executor: any TaskExecutor
@@ -35,9 +37,11 @@ public final class Worker: Sendable {
         package var nameLock: UInt32?
 
         package init(
-            loop: EventLoop, transport: any Transport, executor: any TaskExecutor, nameLock: UInt32? = nil
+            loop: EventLoop, handlerLoop: EventLoop? = nil, transport: any Transport, executor: any TaskExecutor,
+            nameLock: UInt32? = nil
         ) {
             self.loop = loop
+            self.handlerLoop = handlerLoop ?? loop
             self.transport = transport
             self.executor = executor
             self.nameLock = nameLock
@@ -50,6 +54,8 @@ public final class Worker: Sendable {
         var board: WorkerBoard?
         var hasRun = false
         var isDrainWanted = false
+        /// See ``admit(_:)``.
+        var admission: Int?
     }
 
     public let configuration: WorkerConfiguration
@@ -168,6 +174,20 @@ public final class Worker: Sendable {
     /// The core's own checks. For tests and simulation.
     package func checkInvariants() { self.board?.look { $0.checkInvariants() } }
 
+    /// Accepts so many more jobs and no more, nil for as many as there is room for. For tests that run jobs one by one.
+    package func admit(_ count: Int?) {
+        let board = self.state.withLock { state in
+            state.admission = count
+            return state.board
+        }
+        board?.admit(count)
+    }
+
+    package var hasHandlers: Bool { self.state.withLock { !$0.handlers.isEmpty } }
+
+    /// Looks at the core, once it runs.
+    package func look<Value: Sendable>(_ body: (borrowing WorkerCore) -> Value) -> Value? { self.board?.look(body) }
+
     private var board: WorkerBoard? { self.state.withLock { $0.board } }
 
     // MARK: Run
@@ -213,13 +233,15 @@ public final class Worker: Sendable {
         guard !handlers.isEmpty else { throw MartletError(.invalidRequest, "the worker has no handler registered") }
         let connection = try openConnection(
             to: self.configuration.address, token: self.configuration.token, over: environment.transport, on: loop)
-        let kinds = JobKindTable(handlers, scope: JobScope(loop: loop, logHandler: self.configuration.logHandler))
+        let kinds = JobKindTable(
+            handlers, scope: JobScope(loop: environment.handlerLoop, logHandler: self.configuration.logHandler))
         let board = WorkerBoard(self.profile(of: kinds, in: environment), loop: loop, log: log)
-        let isDrainWanted = self.state.withLock { state in
+        let (isDrainWanted, admission) = self.state.withLock { state in
             state.board = board
-            return state.isDrainWanted
+            return (state.isDrainWanted, state.admission)
         }
         if isDrainWanted { board.drain() }
+        if let admission { board.admit(admission) }
         let session = WorkerSession(
             connection: connection, address: self.configuration.address, board: board, kinds: kinds, log: log,
             loop: loop)

@@ -63,6 +63,11 @@ final class WorkerBoard: Sendable {
         self.tell { core, actions in core.drain(at: now, into: &actions) }
     }
 
+    func admit(_ count: Int?) {
+        let now = self.loop.now
+        self.tell { core, actions in core.admit(count, at: now, into: &actions) }
+    }
+
     /// Ends everything at once.
     ///
     /// - Returns: handlers that have not ended yet.

@@ -23,6 +23,13 @@ extension WorkerCore {
             inventory: inventory)
     }
 
+    /// Whether the job is held here, or its result is not answered yet.
+    package func holds(_ id: JobID) -> Bool {
+        (0..<self.queue.count).contains { self.queue[$0].id == id }
+            || self.slots.contains { $0.holdsJob && $0.id == id } || self.results.contains { $0.id == id }
+            || self.outstanding?.items.contains { $0.id == id } ?? false
+    }
+
     private var inventory: [Register.Item] {
         var items: [Register.Item] = []
         for place in 0..<self.queue.count {
@@ -116,6 +123,7 @@ extension WorkerCore {
         guard generation == self.generation, self.isRegistered, number > self.lastDelivery else { return }
         self.lastDelivery = number
         self.receivedTotal += UInt64(jobs.count)
+        if let admission { self.admission = max(0, admission - jobs.count) }
         if self.isDraining {
             for job in jobs { self.record(Report.Item(returning: job), into: &actions) }
             return

@@ -139,6 +139,8 @@ package struct WorkerCore: Sendable {
     var lastDelivery: UInt64 = 0
     var receivedTotal: UInt64 = 0
     var lastOrder: UInt64 = 0
+    /// Jobs that may still come, whatever room there is; nil for no such limit.
+    var admission: Int?
 
     var isDraining = false
     var drainDeadline = Instant.distantFuture
@@ -159,6 +161,18 @@ package struct WorkerCore: Sendable {
     package var isOver: Bool { self.phase == .left }
     /// Handlers that run, whether or not their jobs are still this node's.
     package var occupiedCount: Int { self.runningCount + self.abandonedCount }
+    /// Whether nothing is about to happen but for handlers and the clock: every slot either runs one or waits to be
+    /// woken, and all results are answered.
+    package var isSettled: Bool {
+        guard self.results.isEmpty, self.outstanding == nil else { return false }
+        return self.slots.allSatisfy { slot in
+            switch slot.state {
+            case .idle: slot.isWaiting
+            case .running, .cancelled, .abandoned: true
+            case .vacant: false
+            }
+        }
+    }
 
     // MARK: Slots
 
@@ -280,7 +294,15 @@ package struct WorkerCore: Sendable {
         let reported = self.outstanding?.items.count ?? 0
         guard !self.isDraining, self.results.count + reported < Self.resultsMax else { return self.receivedTotal }
         let room = self.profile.slots - self.abandonedCount + self.prefetch - self.queue.count - self.runningCount
-        return self.receivedTotal + UInt64(max(room, 0))
+        return self.receivedTotal + UInt64(max(min(room, self.admission ?? room), 0))
+    }
+
+    /// Accepts so many more jobs and no more, nil for as many as there is room for.
+    package mutating func admit(_ count: Int?, at now: Instant, into actions: inout [Action]) {
+        self.admission = count
+        // The coordinator hears of the new credit with the next report.
+        self.heartbeatDue = now
+        actions.append(.wakeReporter)
     }
 
     /// When the leases end on this clock, unless they are renewed.
@@ -296,7 +318,7 @@ package struct WorkerCore: Sendable {
     }
 
     /// Neither jobs nor results, nor a report without answer.
-    var holdsNothing: Bool {
+    package var holdsNothing: Bool {
         self.queue.isEmpty && self.runningCount == 0 && self.results.isEmpty && self.outstanding == nil
     }
 }

@@ -8,6 +8,8 @@ package final class SimulatedProcess: EventLoop, @unchecked Sendable {
     package let name: String
     package let number: Int
     private unowned let world: SimulatedWorld
+    /// The world, where others may hold on to this process for longer than to the world.
+    private let keptWorld: SimulatedWorld?
     private var jobs = Deque<UnownedJob>()
     private var isListed = false
     private var actions: [UInt64: @Sendable () -> Void] = [:]
@@ -16,8 +18,13 @@ package final class SimulatedProcess: EventLoop, @unchecked Sendable {
     private var isFrozen = false
     private var firedWhileFrozen: [UInt64] = []
 
-    init(world: SimulatedWorld, name: String, number: Int) {
+    /// Of a process in a world with a door: drawn from by nothing else.
+    private var ownRandom: SeededRandom?
+
+    init(world: SimulatedWorld, name: String, number: Int, keepsWorld: Bool) {
         self.world = world
+        self.keptWorld = keepsWorld ? world : nil
+        self.ownRandom = keepsWorld ? SeededRandom(seed: world.seed &* 1_000_003 &+ UInt64(number)) : nil
         self.name = name
         self.number = number
         super.init()
@@ -25,24 +32,49 @@ package final class SimulatedProcess: EventLoop, @unchecked Sendable {
 
     public override var now: Instant { self.world.now }
     public override var wallTime: WallTime { self.world.wallTime }
-    public override func random() -> UInt64 { self.world.random.next() }
-    public override var isCurrent: Bool { self.world.current === self }
+    public override var isCurrent: Bool { !self.world.isCalledFromOutside && self.world.current === self }
+    /// Timers that are pending.
+    package var timerCount: Int { self.actions.count }
+
+    public override func random() -> UInt64 {
+        guard self.ownRandom != nil else { return self.world.random.next() }
+        // What other threads draw, or when they come, must not disturb the sequence of the seed.
+        return self.world.isCalledFromOutside ? UInt64.random(in: .min ... .max) : self.ownRandom!.next()
+    }
 
     public override func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if let door = self.world.door, door.isCalledFromOutside { return door.enqueue(job, for: self) }
+        self.take(job)
+    }
+
+    func take(_ job: UnownedJob) {
         guard self.isAlive else { return }
-        self.jobs.append(UnownedJob(job))
+        self.jobs.append(job)
         self.listIfRunnable()
     }
 
     @discardableResult
     public override func schedule(at deadline: Instant, _ action: @escaping @Sendable () -> Void) -> TimerID {
+        if let door = self.world.door, door.isCalledFromOutside {
+            return TimerID(rawValue: door.addTimer(at: deadline, for: self, action))
+        }
         guard self.isAlive else { return TimerID(rawValue: 0) }
         let id = self.world.addTimer(at: max(deadline, self.world.now), for: self)
         self.actions[id] = action
         return TimerID(rawValue: id)
     }
 
-    public override func cancel(_ timer: TimerID) { self.actions[timer.rawValue] = nil }
+    func take(_ timer: UInt64, at deadline: Instant, _ action: @escaping @Sendable () -> Void) {
+        guard self.isAlive else { return }
+        self.world.addTimer(timer, at: max(deadline, self.world.now), for: self)
+        self.actions[timer] = action
+    }
+
+    public override func cancel(_ timer: TimerID) {
+        if let door = self.world.door, door.isCalledFromOutside { return door.cancel(timer.rawValue, of: self) }
+        self.actions[timer.rawValue] = nil
+    }
 
     /// Starts a root task of this process.
     package func spawn(_ body: @escaping @Sendable () async -> Void) {
@@ -55,6 +87,13 @@ package final class SimulatedProcess: EventLoop, @unchecked Sendable {
         self.jobs.removeAll()
         // Kept, not freed: what they captured belongs to a process that does not exist any more.
         Graveyard.bury(Array(self.actions.values))
+        self.actions = [:]
+    }
+
+    /// Its world is over, in good order.
+    func end() {
+        self.isAlive = false
+        self.jobs.removeAll()
         self.actions = [:]
     }
 

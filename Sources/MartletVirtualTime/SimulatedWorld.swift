@@ -1,11 +1,13 @@
 package import MartletCore
 import MartletRuntime
+import Synchronization
 
 /// One seeded loop and one virtual clock for all simulated processes.
 ///
 /// Each step runs one job: the seed picks a process among those with something to run, and that process's oldest job
 /// runs, so that order within a process is as in production and order between processes is anybody's guess. When
-/// nothing can run, time jumps to the next timer. Used from one thread.
+/// nothing can run, time jumps to the next timer. Used from one thread; a world with a ``WorldDoor`` may be reached from
+/// others too, because code that it does not run, a user's handlers say, has its processes' clocks and executors.
 package final class SimulatedWorld: @unchecked Sendable {
     private struct Timer: Comparable {
         let deadline: UInt64
@@ -15,9 +17,15 @@ package final class SimulatedWorld: @unchecked Sendable {
         static func == (a: Self, b: Self) -> Bool { a.sequence == b.sequence }
     }
 
+    let seed: UInt64
     package var random: SeededRandom
+    /// Read from any thread.
+    private let clock = Atomic<UInt64>(3_600_000_000_000)
     /// Nanoseconds since the world began; starts well after zero, as a machine's clock does.
-    package private(set) var nanoseconds: UInt64 = 3_600_000_000_000
+    package private(set) var nanoseconds: UInt64 {
+        get { self.clock.load(ordering: .relaxed) }
+        set { self.clock.store(newValue, ordering: .relaxed) }
+    }
     /// What the wall clock is ahead of the virtual one; a step changes it.
     package var wallOffsetMicroseconds: Int64 = 1_700_000_000_000_000
     package private(set) var steps: UInt64 = 0
@@ -34,9 +42,13 @@ package final class SimulatedWorld: @unchecked Sendable {
     private var timers = BinaryHeap<Timer>()
     private var lastTimer: UInt64 = 0
     var current: SimulatedProcess?
+    /// Nil: no other thread reaches this world.
+    let door: WorldDoor?
 
-    package init(seed: UInt64) {
+    package init(seed: UInt64, door: WorldDoor? = nil) {
+        self.seed = seed
         self.random = SeededRandom(seed: seed)
+        self.door = door
     }
 
     package var now: Instant { Instant(nanoseconds: self.nanoseconds) }
@@ -45,7 +57,8 @@ package final class SimulatedWorld: @unchecked Sendable {
     }
 
     package func makeProcess(_ name: String) -> SimulatedProcess {
-        let process = SimulatedProcess(world: self, name: name, number: self.processes.count)
+        let process = SimulatedProcess(
+            world: self, name: name, number: self.processes.count, keepsWorld: self.door != nil)
         self.processes.append(process)
         return process
     }
@@ -69,6 +82,57 @@ package final class SimulatedWorld: @unchecked Sendable {
             self.fireDueTimers()
         }
     }
+
+    // MARK: With a door
+
+    /// Takes in what other threads have asked for, and runs until nothing is left to run now. Time does not pass.
+    package func settle() {
+        repeat {
+            self.takeIn()
+            while !self.runnable.isEmpty, !self.hasStalled { self.step() }
+        } while self.takeIn()
+    }
+
+    /// Lets time pass to the next timer, at most to `deadline`, and fires what is due then.
+    ///
+    /// - Returns: false, and no time passes, if there is no timer before the deadline.
+    package func passToNextTimer(until deadline: Instant) -> Bool {
+        guard let next = self.timers.first, next.deadline <= deadline.nanoseconds else { return false }
+        self.nanoseconds = max(self.nanoseconds, next.deadline)
+        self.stepsAtInstant = 0
+        self.fireDueTimers()
+        return true
+    }
+
+    /// Lets time pass to `instant`, where nothing is due before.
+    package func pass(to instant: Instant) { self.nanoseconds = max(self.nanoseconds, instant.nanoseconds) }
+
+    /// Ends a world with a door: its processes run nothing any more, and its memory goes with the last that holds it.
+    package func end() {
+        self.door?.close()
+        for process in self.processes { process.end() }
+        self.processes = []
+        self.runnable = []
+        self.timers = BinaryHeap()
+    }
+
+    /// False if nothing was asked for.
+    @discardableResult
+    private func takeIn() -> Bool {
+        guard let door = self.door else { return false }
+        let requests = door.take()
+        for request in requests {
+            switch request {
+            case .job(let job, let process): process.take(job)
+            case .timer(let id, let deadline, let process, let action): process.take(id, at: deadline, action)
+            case .cancel(let id, let process): process.cancel(TimerID(rawValue: id))
+            case .call(let body): body()
+            }
+        }
+        return !requests.isEmpty
+    }
+
+    var isCalledFromOutside: Bool { self.door?.isCalledFromOutside ?? false }
 
     private func step() {
         let place = self.runnable.count == 1 ? 0 : self.random.below(self.runnable.count)
@@ -97,8 +161,12 @@ package final class SimulatedWorld: @unchecked Sendable {
 
     func addTimer(at deadline: Instant, for process: SimulatedProcess) -> UInt64 {
         self.lastTimer += 1
-        self.timers.insert(Timer(deadline: deadline.nanoseconds, sequence: self.lastTimer, process: process))
+        self.addTimer(self.lastTimer, at: deadline, for: process)
         return self.lastTimer
+    }
+
+    func addTimer(_ id: UInt64, at deadline: Instant, for process: SimulatedProcess) {
+        self.timers.insert(Timer(deadline: deadline.nanoseconds, sequence: id, process: process))
     }
 
     func becameRunnable(_ process: SimulatedProcess) { self.runnable.append(process) }

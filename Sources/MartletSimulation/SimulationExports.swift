@@ -1,0 +1,2 @@
+// Who simulates needs the world and its processes.
+@_exported public import MartletVirtualTime
