@@ -1,3 +1,4 @@
+public import MartletCore
 package import MartletTransport
 package import MartletWire
 
@@ -8,7 +9,7 @@ public struct MartletError: Error, Hashable, Sendable, CustomStringConvertible {
         private enum Base {
             case addressInvalid, unreachable, timedOut, outcomeUnknown, cancelled, closed, invalidRequest
             case payloadTooLarge, overloaded, storeFull, storeUnavailable, authenticationFailed, versionMismatch
-            case nodeNameTaken, tooManyNodes, refused, refusedByMiddleware
+            case nodeNameTaken, tooManyNodes, duplicate, refused, refusedByMiddleware
         }
 
         private let base: Base
@@ -46,6 +47,9 @@ public struct MartletError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let nodeNameTaken = Self(.nodeNameTaken)
         /// The coordinator has no room for another worker.
         public static let tooManyNodes = Self(.tooManyNodes)
+        /// A job's unique key is taken, and it wants to be refused then. Nothing was created. ``MartletError/existing``
+        /// has the key.
+        public static let duplicate = Self(.duplicate)
         /// The coordinator refused for another reason; the message says why.
         public static let refused = Self(.refused)
         /// A ``SubmitMiddleware`` of this client did not let the jobs through. Nothing was changed, unless it failed
@@ -60,8 +64,11 @@ public struct MartletError: Error, Hashable, Sendable, CustomStringConvertible {
     public let message: String
     /// The C library's result code, if one caused this.
     public let nativeCode: Int32?
+    /// With ``Code/duplicate``: the job that has the unique key, unless it is one of the same submit.
+    public let existing: JobID?
 
-    package init(_ code: Code, _ message: String, nativeCode: Int32? = nil) {
+    package init(_ code: Code, _ message: String, nativeCode: Int32? = nil, existing: JobID? = nil) {
+        self.existing = existing
         self.code = code
         self.message = message
         self.nativeCode = nativeCode
@@ -84,9 +91,10 @@ extension MartletError {
             case .unknownVersion, .unknownKind: .versionMismatch
             case .nodeNameTaken: .nodeNameTaken
             case .tooManyNodes: .tooManyNodes
+            case .duplicate: .duplicate
             case .malformedFrame, .sessionExpired, .notFound, .unknownNode, .internal: .refused
             }
-        self.init(code, reply.message)
+        self.init(code, reply.message, existing: reply.existing)
     }
 
     /// A failure of a request that changes nothing.

@@ -121,7 +121,7 @@ extension ClientService {
         guard !records.isEmpty else { return [] }
         let change: Change =
             switch action {
-            case .delete: .deleteDead(records.map(\.id))
+            case .delete: .delete(records.map(\.id))
             case .retry:
                 .update(
                     records.compactMap { record in

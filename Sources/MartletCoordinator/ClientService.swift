@@ -129,6 +129,9 @@ package actor ClientService {
                 return .failure(ErrorReply(.malformedFrame, "job \(place) of the submit names no template of it"))
             }
         }
+        for template in submit.templates {
+            if let problem = template.options.problem { return .failure(ErrorReply(.invalidRequest, problem)) }
+        }
         // Only now: a lane that was made once stays.
         var traits: [JobTraits] = []
         for template in submit.templates {
@@ -157,11 +160,17 @@ package actor ClientService {
         case .success(let outcomes):
             guard case .submitted(let outcome) = outcomes.first else { return nil }
             switch outcome {
-            case .accepted(let first, let count):
-                await self.dispatcher.submitted(first: first, jobs: jobs)
-                return CommitLog.Answer(Submitted(first: first, count: UInt32(count), isRepeat: false), to: request)
-            case .repeated(let first, let count):
-                return CommitLog.Answer(Submitted(first: first, count: UInt32(count), isRepeat: true), to: request)
+            case .accepted(let first, let count, let exceptions):
+                await self.dispatcher.submitted(first: first, jobs: jobs, exceptions: exceptions)
+                return CommitLog.Answer(
+                    Submitted(first: first, count: UInt32(count), isRepeat: false, exceptions: exceptions.wire),
+                    to: request)
+            case .repeated(let first, let count, let exceptions):
+                return CommitLog.Answer(
+                    Submitted(first: first, count: UInt32(count), isRepeat: true, exceptions: exceptions.wire),
+                    to: request)
+            case .duplicate(let place, let existing):
+                return CommitLog.Answer(ErrorReply(duplicate: existing, ofJob: place), to: request)
             case .sessionExpired:
                 let text = "the session is not known, or the submit is older than its window"
                 return CommitLog.Answer(ErrorReply(.sessionExpired, text), to: request)
@@ -211,5 +220,22 @@ package actor ClientService {
         } catch {
             request.answer(Self.refusal(error as? StoreError ?? StoreError(.failed, "\(error)")))
         }
+    }
+}
+
+extension [SubmitException] {
+    /// As the client is told.
+    fileprivate var wire: [Submitted.Exception] {
+        self.map { exception in
+            let isReplaced = if case .replaced = exception.kind { true } else { false }
+            return Submitted.Exception(place: UInt32(exception.place), id: exception.id, isReplaced: isReplaced)
+        }
+    }
+}
+
+extension ErrorReply {
+    fileprivate init(duplicate existing: JobID?, ofJob place: Int) {
+        let owner = existing.map { "job \($0) has" } ?? "another job of the same submit has"
+        self.init(.duplicate, "\(owner) the unique key of job \(place) of the submit", existing: existing)
     }
 }

@@ -47,7 +47,7 @@ package actor CommitLog {
 
     private struct Applied: Sendable {
         let entries: [Entry]
-        let outcomes: [ChangeOutcome]
+        let result: CommitResult
     }
 
     /// Jobs, and bytes, in one transaction: a bound on how long others wait for it.
@@ -62,7 +62,6 @@ package actor CommitLog {
     private let store: any JobStore
     private let lanes: LaneDirectory
     private let log: Log
-    private let afterGroup: @Sendable () async -> Void
     private let epoch: Epoch
     private var pending = Deque<Entry>()
     private var savedLanes: Int
@@ -81,10 +80,8 @@ package actor CommitLog {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
 
-    /// - Parameter afterGroup: called once after each group's completions, so that they share one turn of dispatch.
     package init(
-        loop: EventLoop, store: any JobStore, epoch: Epoch, lanes: LaneDirectory, log: Log,
-        afterGroup: @escaping @Sendable () async -> Void
+        loop: EventLoop, store: any JobStore, epoch: Epoch, lanes: LaneDirectory, log: Log
     ) {
         self.loop = loop
         self.store = store
@@ -92,7 +89,6 @@ package actor CommitLog {
         self.lanes = lanes
         self.savedLanes = lanes.keys.count
         self.log = log
-        self.afterGroup = afterGroup
     }
 
     /// Adds changes to the next group. Returns at once.
@@ -135,12 +131,14 @@ package actor CommitLog {
 
     /// Commits until cancelled.
     ///
+    /// - Parameter afterGroup: called once after each group's completions, with what the group led to beyond them, so
+    ///   that they share one turn of dispatch.
     /// - Throws: the store's error after which nobody may be answered: the process must exit and recover.
-    package func run() async throws {
+    package func run(afterGroup: @escaping @Sendable (Consequences) async -> Void) async throws {
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await self.commitGroups() }
-                group.addTask { try await self.carryOn() }
+                group.addTask { try await self.carryOn(afterGroup) }
                 try await group.next()
                 group.cancelAll()
             }
@@ -216,10 +214,10 @@ package actor CommitLog {
         let group = CommitGroup(
             epoch: self.epoch, now: self.loop.wallTime, newLanes: newLanes,
             changes: self.committing.flatMap(\.changes), mayUseReserve: mayUseReserve)
-        let outcomes = try await self.store.commit(group)
+        let result = try await self.store.commit(group)
         self.savedLanes = known.count
         self.groupCount += 1
-        self.applied.append(Applied(entries: self.committing, outcomes: outcomes))
+        self.applied.append(Applied(entries: self.committing, result: result))
         self.committing = []
         self.committed.notify()
         if self.isFailing {
@@ -250,7 +248,7 @@ package actor CommitLog {
         }
     }
 
-    private func carryOn() async throws {
+    private func carryOn(_ afterGroup: @Sendable (Consequences) async -> Void) async throws {
         while true {
             guard let applied = self.applied.popFirst() else {
                 await self.committed.wait()
@@ -260,13 +258,13 @@ package actor CommitLog {
             var place = 0
             var answers: [Answer] = []
             for entry in applied.entries {
-                let outcomes = Array(applied.outcomes[place..<place + entry.changes.count])
+                let outcomes = Array(applied.result.outcomes[place..<place + entry.changes.count])
                 place += entry.changes.count
                 self.pendingBytes -= entry.bytes
                 if let answer = await entry.then(.success(outcomes)) { answers.append(answer) }
             }
             // A job starts sooner than its submitter hears of it: to send either takes longer than to decide both.
-            await self.afterGroup()
+            await afterGroup(applied.result.consequences)
             for answer in answers { answer.send() }
             self.carriedOn.notify()
         }

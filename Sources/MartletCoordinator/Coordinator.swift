@@ -68,8 +68,7 @@ package struct Coordinator: Sendable {
             loop: self.loop, store: self.store, lanes: lanes, budget: budget, isRecovering: !opening.nodes.isEmpty,
             openedAt: openedAt, log: self.log)
         let commitLog = CommitLog(
-            loop: self.loop, store: self.store, epoch: opening.epoch, lanes: lanes, log: self.log,
-            afterGroup: { await dispatcher.turn() })
+            loop: self.loop, store: self.store, epoch: opening.epoch, lanes: lanes, log: self.log)
         let registry = NodeRegistry(
             loop: self.loop, settings: self.settings, store: self.store, opening: opening, dispatcher: dispatcher,
             commitLog: commitLog, lanes: lanes, openedAt: openedAt, log: self.log)
@@ -95,7 +94,12 @@ package struct Coordinator: Sendable {
                 dispatcher: dispatcher, registry: registry, commitLog: commitLog, budget: budget))
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await commitLog.run() }
+                group.addTask {
+                    try await commitLog.run { consequences in
+                        await Self.carryOn(consequences, dispatcher, registry)
+                        await dispatcher.turn()
+                    }
+                }
                 group.addTask { try await dispatcher.run() }
                 group.addTask { try await clients.serve(clientListener) }
                 group.addTask { try await registry.serve(nodeListener) }
@@ -154,21 +158,18 @@ package struct Coordinator: Sendable {
             try await self.loop.sleep(for: .seconds(60))
             let unused = self.loop.wallTime - Self.sessionLifetime
             await commitLog.append([.expireSessions(unusedSince: unused)], kind: .essential, jobs: 0) { _ in }
-            if self.settings.retainSucceededMax > .zero { try await self.purge(commitLog) }
+            try await self.purge(commitLog)
         }
     }
 
-    /// Removes succeeded jobs that were kept for long enough, in groups that delay nobody, until none is left. Goes
-    /// by the oldest id; one that finished late holds others back until its own time has come.
+    /// Removes jobs that were kept for long enough, in groups that delay nobody, until none is left.
     private func purge(_ commitLog: CommitLog) async throws {
-        let before = self.loop.wallTime - self.settings.retainSucceededMax
-        let filter = JobFilter(state: .succeeded)
         while true {
             try Task.checkCancellation()
-            let change = Change.purgeFinished(state: .succeeded, before: before, limit: Self.purgeMax)
-            guard await commitLog.commit([change], kind: .essential) != nil else { return }
-            let oldest = try? await self.store.jobs(matching: filter, after: nil, limit: 1).first
-            guard let finished = oldest?.finishedAt, finished < before else { return }
+            guard
+                case .success(let outcomes) = await commitLog.commit([.purge(limit: Self.purgeMax)], kind: .essential),
+                case .purged(let count) = outcomes.first, count == Self.purgeMax
+            else { return }
         }
     }
 }

@@ -81,9 +81,6 @@ package struct CoordinatorSettings: Sendable {
             queues: self.queues.mapValues(\.limits), types: self.typeDefaults.compactMapValues(\.concurrency))
     }
 
-    /// The longest time for which any queue keeps its succeeded jobs.
-    package var retainSucceededMax: Duration { self.queues.values.map(\.retainSucceeded).max() ?? .zero }
-
     /// The times of a node that serves `queues`, all if empty: it has one heartbeat and so one lease duration, the
     /// longest that any of its queues asks for.
     package func times(serving queues: [String]) -> SessionTimes {

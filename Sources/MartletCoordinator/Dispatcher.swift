@@ -64,17 +64,24 @@ package actor Dispatcher {
     }
 
     /// A submit is durable: its jobs have the ids from `first` on.
-    package func submitted(first: JobID, jobs: [PreparedJob]) {
+    ///
+    /// - Parameter exceptions: those that were not created.
+    package func submitted(first: JobID, jobs: [PreparedJob], exceptions: [SubmitException] = []) {
         self.core.defineLanes(self.lanes.keys, at: self.loop.now)
+        let gone = Set(exceptions.map(\.place))
         var start = 0
         while start < jobs.count {
             var end = start + 1
             let traits = jobs[start].traits
-            if let due = jobs[start].due {
+            if gone.contains(start) {
+                // Another job has its key.
+            } else if let due = jobs[start].due {
                 self.schedule(
                     ScheduledJob(due: due, id: first.advanced(by: start), lane: traits.lane, share: traits.share))
             } else {
-                while end < jobs.count, jobs[end].due == nil, jobs[end].traits === traits { end += 1 }
+                while end < jobs.count, jobs[end].due == nil, jobs[end].traits === traits, !gone.contains(end) {
+                    end += 1
+                }
                 self.enqueue(jobs[start..<end], first: first.advanced(by: start), traits: traits)
             }
             start = end
@@ -84,8 +91,7 @@ package actor Dispatcher {
     private func enqueue(_ jobs: ArraySlice<PreparedJob>, first: JobID, traits: JobTraits) {
         let isCached = self.core.isServed(traits.lane) ? self.budget.hasRoom : self.budget.hasRoomForUnserved
         var bodies: ContiguousArray<JobBody>?
-        // Whether a job has expired is seen when its body is read.
-        if isCached, traits.options.expiry == nil {
+        if isCached, traits.options.allowsCaching {
             bodies = ContiguousArray(jobs.lazy.map { JobBody(traits: $0.traits, payload: $0.payload) })
         }
         self.core.enqueue(
@@ -314,7 +320,8 @@ package actor Dispatcher {
     package func queued(_ job: StoredJob, counted: Bool = false) -> QueuedJob {
         let traits = self.lanes.traits(lane: job.lane, options: job.options)
         let payload = counted ? self.budget.counting(job.payload) : job.payload
-        return QueuedJob(id: job.id, body: JobBody(traits: traits, payload: payload, history: job.history))
+        return QueuedJob(
+            id: job.id, body: JobBody(traits: traits, payload: payload, history: job.history, extras: job.extras))
     }
 
     // MARK: Time

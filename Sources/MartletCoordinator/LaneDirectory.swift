@@ -54,8 +54,10 @@ package final class LaneDirectory: Sendable {
             lane: lane, key: key, options: options,
             timeout: options.timeout ?? defaults?.timeout ?? JobOptions.defaultTimeout,
             retry: options.retry ?? defaults?.retry ?? .standard,
-            isRetained: (self.settings.queues[key.queue]?.retainSucceeded ?? .zero) > .zero,
+            keptFor: options.retention ?? self.settings.queues[key.queue]?.retainSucceeded ?? .zero,
             isCapped: self.limits.isCapped(key))
+        // Nobody else will have the same.
+        guard options.unique == nil else { return traits }
         if state.traits.count >= Self.traitsMax { state.traits.removeAll() }
         state.traits[traitsKey] = traits
         return traits

@@ -135,11 +135,12 @@ package actor NodeQueue {
             changes.append(
                 .succeed(
                     settlement.succeeded.map {
-                        SucceededJob(id: $0.id, lane: $0.lane, isRetained: $0.body.traits.isRetained)
+                        SucceededJob(
+                            id: $0.id, lane: $0.lane, keptFor: $0.body.traits.keptFor, revision: $0.body.revision)
                     }))
         }
         let dueTimes = self.dueTimes(of: settlement.failed)
-        if !settlement.failed.isEmpty { changes.append(.update(Self.updates(settlement.failed, due: dueTimes))) }
+        if !settlement.failed.isEmpty { changes.append(.update(self.updates(settlement.failed, due: dueTimes))) }
         guard !changes.isEmpty else { return self.answer(report.number, settlement.verdicts, missing: [], in: report) }
         await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in
             guard case .success(let outcomes) = result else { return }
@@ -176,17 +177,21 @@ package actor NodeQueue {
         }
     }
 
-    private static func updates(_ failed: [FailedAttempt], due: [WallTime?]) -> [JobUpdate] {
-        zip(failed, due).map { attempt, due in
+    private func updates(_ failed: [FailedAttempt], due: [WallTime?]) -> [JobUpdate] {
+        let now = self.context.loop.wallTime
+        return zip(failed, due).map { attempt, due in
             let state: JobState =
                 switch attempt.next {
                 case .retry: .scheduled
                 case .again: .ready
                 case .dead: .dead
                 }
+            let number = UInt32(attempt.history.failures) + UInt32(attempt.history.nodeDeaths)
+            let record = AttemptRecord(
+                number: number, endedAt: now, node: self.registration.name, failure: attempt.failure)
             return JobUpdate(
                 id: attempt.job.id, lane: attempt.job.lane, state: state, due: due, history: attempt.history,
-                failure: attempt.failure)
+                failure: attempt.failure, attempt: record)
         }
     }
 
@@ -367,7 +372,7 @@ package actor NodeQueue {
 
     private func commitFailed(_ failed: [FailedAttempt]) async {
         let due = self.dueTimes(of: failed)
-        let change = Change.update(Self.updates(failed, due: due))
+        let change = Change.update(self.updates(failed, due: due))
         await self.tellSettled(failed.map(\.job))
         await self.context.commitLog.append([change], kind: .essential, jobs: failed.count) { result in
             guard case .success(let outcomes) = result else { return }
@@ -421,6 +426,7 @@ package actor NodeQueue {
         return counts.sorted { $0.key < $1.key }.map { (lane: $0.key, count: $0.value) }
     }
 
+    package func held(_ ids: Set<JobID>) -> Set<JobID> { ids.intersection(self.heldJobs()) }
     package func heldJobs() -> [JobID] { self.core.leases.map(\.job.id) + self.core.unsentJobs.map(\.id) }
 
     package func checkInvariants() { self.core.checkInvariants() }

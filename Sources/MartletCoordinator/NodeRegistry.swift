@@ -276,6 +276,16 @@ package actor NodeRegistry {
         return held.sorted()
     }
 
+    /// Which of these jobs nodes hold, sent or not.
+    package func held(_ ids: [JobID]) async -> Set<JobID> {
+        var held: Set<JobID> = []
+        for key in self.queues.keys.sorted() {
+            guard let queue = self.queues[key] else { continue }
+            held.formUnion(await queue.held(Set(ids)))
+        }
+        return held
+    }
+
     // MARK: Time and endings
 
     private func tick() async throws {

@@ -99,6 +99,13 @@ extension JobOptions {
         set { self[rare: \.batch] = newValue }
     }
 
+    /// Whether a job's body may be kept in memory from its submit on: nothing but what is submitted belongs to it, and
+    /// nobody changes that.
+    package var allowsCaching: Bool {
+        guard let rare = self.rare?.value else { return true }
+        return rare.unique == nil && rare.expiry == nil
+    }
+
     /// What sets the job apart within its lane.
     package var share: LaneShare? {
         guard let rare = self.rare?.value, rare.group != nil || rare.key != nil else { return nil }

@@ -6,8 +6,8 @@ package final class JobTraits: Sendable {
     package let options: JobOptions
     package let timeout: Duration
     package let retry: RetryPolicy
-    /// It stays visible for a while once it has succeeded.
-    package let isRetained: Bool
+    /// How long it stays visible once it has succeeded; zero not at all.
+    package let keptFor: Duration
     /// What sets the job apart within its lane.
     package let share: LaneShare?
     /// Whether the dispatcher may count it against a limit, so that it must hear when a lease on it ends.
@@ -16,7 +16,7 @@ package final class JobTraits: Sendable {
     /// - Parameter isCapped: whether its queue or type has a limit.
     package init(
         lane: LaneID, key: LaneKey, options: JobOptions, timeout: Duration, retry: RetryPolicy,
-        isRetained: Bool = false, isCapped: Bool = false
+        keptFor: Duration = .zero, isCapped: Bool = false
     ) {
         self.share = options.share
         self.isCounted = isCapped || !(options.share?.key.isEmpty ?? true)
@@ -25,7 +25,7 @@ package final class JobTraits: Sendable {
         self.options = options
         self.timeout = timeout
         self.retry = retry
-        self.isRetained = isRetained
+        self.keptFor = keptFor
     }
 }
 
@@ -34,11 +34,55 @@ package struct JobBody: Sendable {
     package let traits: JobTraits
     package let payload: Bytes
     package var history: JobHistory
+    /// Nil for most.
+    package let extras: JobExtras?
 
-    package init(traits: JobTraits, payload: Bytes, history: JobHistory = JobHistory()) {
+    package init(
+        traits: JobTraits, payload: Bytes, history: JobHistory = JobHistory(), extras: JobExtras? = nil
+    ) {
         self.traits = traits
         self.payload = payload
         self.history = history
+        self.extras = extras
+    }
+
+    package var revision: UInt32 { self.extras?.revision ?? 0 }
+}
+
+/// What few jobs bring with them when they run.
+package final class JobExtras: Sendable {
+    /// Not started by then, it ends as expired.
+    package let expires: WallTime?
+    /// Counts how often a later submit has replaced the payload.
+    package let revision: UInt32
+    /// Where an earlier attempt has got to.
+    package let checkpoint: Bytes?
+    /// The jobs that it waited for.
+    package let parents: [ParentResult]
+
+    package init(
+        expires: WallTime? = nil, revision: UInt32 = 0, checkpoint: Bytes? = nil, parents: [ParentResult] = []
+    ) {
+        self.expires = expires
+        self.revision = revision
+        self.checkpoint = checkpoint
+        self.parents = parents
+    }
+}
+
+/// How a job ended that another one waited for.
+package struct ParentResult: Hashable, Sendable {
+    package let id: JobID
+    /// Its name in the workflow; may be empty.
+    package let name: String
+    package let state: JobState
+    package let result: Bytes?
+
+    package init(id: JobID, name: String, state: JobState, result: Bytes?) {
+        self.id = id
+        self.name = name
+        self.state = state
+        self.result = result
     }
 }
 

@@ -18,8 +18,8 @@ package struct DiskFaults: Sendable {
 /// A store on a simulated disk: a commit takes time, may fail, and is applied whole or not at all.
 ///
 /// A crash before the disk has applied a group leaves nothing of it; a crash after leaves all of it, unanswered.
-package final class SimulatedStore: JobStore {
-    private let inner: InMemoryStore
+package final class SimulatedStore: ForwardingStore {
+    package let inner: InMemoryStore
     private let process: SimulatedProcess
     private let world: SimulatedWorld
     private let faults: @Sendable () -> DiskFaults
@@ -36,9 +36,7 @@ package final class SimulatedStore: JobStore {
         self.faults = faults
     }
 
-    package func open() async throws(StoreError) -> StoreOpening { try await self.inner.open() }
-
-    package func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome] {
+    package func commit(_ group: CommitGroup) async throws(StoreError) -> CommitResult {
         let faults = self.faults()
         var latency = self.world.random.duration(faults.latency.lowerBound, faults.latency.upperBound)
         if self.world.random.chance(faults.stallProbability) { latency = faults.stall }
@@ -56,18 +54,14 @@ package final class SimulatedStore: JobStore {
             self.witness.count(.outcomeUnknown)
             guard self.world.random.chance(0.5) else { throw StoreError(.outcomeUnknown, "simulated sync error") }
         }
-        let outcomes = try await self.inner.commit(group)
-        self.witness.applied(group, outcomes)
+        let result = try await self.inner.commit(group)
+        self.witness.applied(group, result.outcomes)
         if isUnknown { throw StoreError(.outcomeUnknown, "simulated sync error, after the fact") }
         await self.pause(latency / 2)
-        return outcomes
+        return result
     }
 
     private func pause(_ duration: Duration) async { try? await self.process.sleep(for: duration) }
-
-    package func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
-        try await self.inner.readyJobs(after: after, limit: limit)
-    }
 
     package func scheduledJobs(
         after: ScheduledJob?, dueBy due: WallTime, limit: Int
@@ -76,20 +70,15 @@ package final class SimulatedStore: JobStore {
         return try await self.inner.scheduledJobs(after: after, dueBy: due, limit: limit)
     }
 
+    package func expiredJobs(
+        by now: WallTime, after: ExpiringJob?, limit: Int
+    ) async throws(StoreError) -> [ExpiringJob] {
+        await self.pause(.microseconds(200))
+        return try await self.inner.expiredJobs(by: now, after: after, limit: limit)
+    }
+
     package func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
         await self.pause(.microseconds(200))
         return try await self.inner.load(ids, bytesMax: bytesMax)
     }
-
-    package func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord] {
-        try await self.inner.jobs(matching: filter, after: after, limit: limit)
-    }
-
-    package func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
-        try await self.inner.job(id)
-    }
-
-    package func laneTotals() async throws(StoreError) -> [LaneTotals] { try await self.inner.laneTotals() }
-
-    package func close() async { await self.inner.close() }
 }

@@ -89,8 +89,9 @@ package final class Witness: @unchecked Sendable {
 
     private func submitted(_ submission: Submission, _ outcome: SubmitOutcome) {
         switch outcome {
-        case .accepted(let first, let count):
-            for offset in 0..<count {
+        case .accepted(let first, let count, let exceptions):
+            let gone = Set(exceptions.map(\.place))
+            for offset in 0..<count where !gone.contains(offset) {
                 let id = first.advanced(by: offset)
                 let number = Self.number(submission.jobs[offset].payload)
                 if self.stored.updateValue(number, forKey: id) != nil { self.fail("id \(id) was given twice") }
@@ -102,7 +103,7 @@ package final class Witness: @unchecked Sendable {
                 }
             }
         case .repeated: self.count(.submitRepeated)
-        case .sessionExpired: break
+        case .duplicate, .sessionExpired: break
         }
     }
 

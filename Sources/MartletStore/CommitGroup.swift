@@ -32,17 +32,21 @@ package enum Change: Sendable {
     case succeed([SucceededJob])
     /// Jobs that go on in another state. -> `.applied`
     case update([JobUpdate])
-    /// Removes dead jobs at somebody's wish. -> `.applied`
-    case deleteDead([JobID])
+    /// Removes jobs that are over, at somebody's wish. -> `.applied`
+    case delete([JobID])
+    /// Puts pending jobs into other lanes of their queue and type. -> `.applied`
+    case move([LaneChange])
+    /// Keeps points from which later attempts go on. -> `.applied`
+    case checkpoint([Checkpoint])
     /// Registers a node, in place of an older one of that name. -> `.done`
     case saveNode(NodeRecord)
     case forgetNode(name: String)
     /// Forgets sessions last used before then, those unused for longest first, at most ``expiredSessionsMax``.
     /// -> `.done`
     case expireSessions(unusedSince: WallTime)
-    /// Removes at most `limit` jobs that are in this terminal state since before then, the oldest first. Dead ones
-    /// count as deleted. -> `.done`
-    case purgeFinished(state: JobState, before: WallTime, limit: Int)
+    /// Removes at most `limit` jobs that are over and whose time to stay has passed, those first whose time passed
+    /// first; and as many unique keys. Dead ones count as deleted. -> `.purged`
+    case purge(limit: Int)
 
     /// How many sessions one change forgets: a bound on how long others wait for it.
     package static let expiredSessionsMax = 1000
@@ -68,7 +72,7 @@ package struct Submission: Sendable {
     }
 }
 
-package struct NewJob: Sendable {
+package struct NewJob: Hashable, Sendable {
     package let lane: LaneID
     package let options: JobOptions
     package let payload: Bytes
@@ -81,19 +85,57 @@ package struct NewJob: Sendable {
         self.payload = payload
         self.due = due
     }
+
+    /// It needs nothing beside its row. Its options may be any that nobody but its handler and dispatch look at.
+    package var isPlain: Bool {
+        guard let rare = self.options.rareOptions else { return true }
+        return rare.unique == nil && rare.expiry == nil && rare.batch == nil
+    }
 }
 
 package struct SucceededJob: Hashable, Sendable {
-    package let id: JobID
-    /// The job's own lane; with another, the job counts as missing.
-    package let lane: LaneID
-    package let isRetained: Bool
+    /// What some completions bring with them.
+    package final class Details: Hashable, Sendable {
+        /// Kept as long as the job.
+        package let result: Bytes?
+        /// Created in the same transaction.
+        package let followUps: [NewJob]
 
-    package init(id: JobID, lane: LaneID, isRetained: Bool = false) {
+        package init(result: Bytes? = nil, followUps: [NewJob] = []) {
+            self.result = result
+            self.followUps = followUps
+        }
+
+        package static func == (a: Details, b: Details) -> Bool {
+            a === b || (a.result == b.result && a.followUps == b.followUps)
+        }
+
+        package func hash(into hasher: inout Hasher) {
+            hasher.combine(self.result)
+            hasher.combine(self.followUps.count)
+        }
+    }
+
+    package let id: JobID
+    /// The job's own lane, or one of its queue and type; with another, the job counts as missing.
+    package let lane: LaneID
+    /// How long it stays visible; zero not at all, nil for ever.
+    package let keptFor: Duration?
+    /// Of the payload that the handler worked on. If there is a later one the job runs again.
+    package let revision: UInt32
+    package let details: Details?
+
+    package init(
+        id: JobID, lane: LaneID, keptFor: Duration? = .zero, revision: UInt32 = 0, details: Details? = nil
+    ) {
         self.id = id
         self.lane = lane
-        self.isRetained = isRetained
+        self.keptFor = keptFor
+        self.revision = revision
+        self.details = details
     }
+
+    package var isKept: Bool { self.keptFor != .zero }
 }
 
 /// A pending or dead job's next state.
@@ -106,7 +148,7 @@ package struct JobUpdate: Hashable, Sendable {
     }
 
     package let id: JobID
-    /// The job's own lane; with another, the job counts as missing.
+    /// The job's own lane, or one of its queue and type; with another, the job counts as missing.
     package let lane: LaneID
     package let expected: Expected
     /// `.ready`, `.scheduled`, `.dead`, `.cancelled` or `.expired`.
@@ -116,10 +158,14 @@ package struct JobUpdate: Hashable, Sendable {
     package let history: JobHistory
     /// Nil keeps the last one.
     package let failure: JobFailure?
+    /// To be kept for people, beside the last failure.
+    package let attempt: AttemptRecord?
+    /// Of a job that ends so: how long it stays visible; nil for ever, zero not at all.
+    package let keptFor: Duration?
 
     package init(
         id: JobID, lane: LaneID, expected: Expected = .pending, state: JobState, due: WallTime? = nil,
-        history: JobHistory, failure: JobFailure? = nil
+        history: JobHistory, failure: JobFailure? = nil, attempt: AttemptRecord? = nil, keptFor: Duration? = nil
     ) {
         precondition((state == .scheduled) == (due != nil), "a scheduled job is due some time, no other is")
         self.id = id
@@ -129,6 +175,71 @@ package struct JobUpdate: Hashable, Sendable {
         self.due = due
         self.history = history
         self.failure = failure
+        self.attempt = attempt
+        self.keptFor = keptFor
+    }
+}
+
+/// An attempt that failed, as people see it.
+package struct AttemptRecord: Hashable, Sendable {
+    /// Counted by the job's failures and node deaths together: 1 for the first.
+    package let number: UInt32
+    package let endedAt: WallTime
+    package let node: String
+    package let failure: JobFailure
+    /// What the handler's program printed last, bounded.
+    package let output: Bytes
+
+    /// Attempts kept of one job: the last ones.
+    package static let keptMax = 20
+    package static let outputBytesMax = 16 * 1024
+
+    package init(number: UInt32, endedAt: WallTime, node: String, failure: JobFailure, output: Bytes = .empty) {
+        self.number = number
+        self.endedAt = endedAt
+        self.node = node
+        self.failure = failure
+        self.output = output
+    }
+}
+
+package struct LaneChange: Hashable, Sendable {
+    package let id: JobID
+    /// The job's own lane, or one of its queue and type; with another, the job counts as missing.
+    package let lane: LaneID
+    package let newLane: LaneID
+
+    package init(id: JobID, lane: LaneID, newLane: LaneID) {
+        self.id = id
+        self.lane = lane
+        self.newLane = newLane
+    }
+}
+
+package struct Checkpoint: Hashable, Sendable {
+    package let id: JobID
+    /// The job's own lane, or one of its queue and type; with another, the job counts as missing.
+    package let lane: LaneID
+    package let revision: UInt32
+    package let value: Bytes
+
+    package init(id: JobID, lane: LaneID, revision: UInt32 = 0, value: Bytes) {
+        self.id = id
+        self.lane = lane
+        self.revision = revision
+        self.value = value
+    }
+}
+
+/// What a store says of a group that it has made durable.
+package struct CommitResult: Hashable, Sendable {
+    /// One for each change, in order.
+    package var outcomes: [ChangeOutcome]
+    package var consequences: Consequences
+
+    package init(outcomes: [ChangeOutcome], consequences: Consequences = Consequences()) {
+        self.outcomes = outcomes
+        self.consequences = consequences
     }
 }
 
@@ -137,13 +248,44 @@ package enum ChangeOutcome: Hashable, Sendable {
     case submitted(SubmitOutcome)
     /// The jobs that were not there, or not in the expected state; all others were changed.
     case applied(missing: [JobID])
+    /// How many jobs were removed.
+    case purged(count: Int)
 }
 
 package enum SubmitOutcome: Hashable, Sendable {
-    /// `count` jobs with ids from `first` on.
-    case accepted(first: JobID, count: Int)
+    /// `count` jobs with ids from `first` on, but for the exceptions.
+    case accepted(first: JobID, count: Int, exceptions: [SubmitException] = [])
     /// This session and sequence was accepted before, with these ids. Nothing was created.
-    case repeated(first: JobID, count: Int)
+    case repeated(first: JobID, count: Int, exceptions: [SubmitException] = [])
+    /// A unique key is taken, and this job of the submission wants to be refused then: nothing was created.
+    ///
+    /// `existing` has the key; nil if it is another job of the same submission.
+    case duplicate(place: Int, existing: JobID?)
     /// The session is unknown or expired, or the sequence older than its window.
     case sessionExpired
+}
+
+/// A job of an accepted submission that was not created.
+package struct SubmitException: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+        /// This job has its unique key.
+        case existing(JobID)
+        /// This job has its unique key, and now its payload.
+        case replaced(JobID)
+    }
+
+    /// Its place in the submission.
+    package let place: Int
+    package let kind: Kind
+
+    package init(place: Int, kind: Kind) {
+        self.place = place
+        self.kind = kind
+    }
+
+    package var id: JobID {
+        switch self.kind {
+        case .existing(let id), .replaced(let id): id
+        }
+    }
 }

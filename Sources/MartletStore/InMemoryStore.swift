@@ -38,12 +38,12 @@ package final class InMemoryStore: JobStore {
         return opening
     }
 
-    package func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome] {
-        let outcomes = self.disk.state.withLock { state -> [ChangeOutcome]? in
+    package func commit(_ group: CommitGroup) async throws(StoreError) -> CommitResult {
+        let result = self.disk.state.withLock { state -> CommitResult? in
             group.epoch == state.epoch ? state.apply(group) : nil
         }
-        guard let outcomes else { throw StoreError(.fenced, "another coordinator has taken over with a later epoch") }
-        return outcomes
+        guard let result else { throw StoreError(.fenced, "another coordinator has taken over with a later epoch") }
+        return result
     }
 
     package func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
@@ -56,6 +56,12 @@ package final class InMemoryStore: JobStore {
         self.disk.state.withLock { $0.scheduledJobs(after: after, dueBy: due, limit: limit) }
     }
 
+    package func expiredJobs(
+        by now: WallTime, after: ExpiringJob?, limit: Int
+    ) async throws(StoreError) -> [ExpiringJob] {
+        self.disk.state.withLock { $0.expiredJobs(by: now, after: after, limit: limit) }
+    }
+
     package func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
         self.disk.state.withLock { $0.load(ids, bytesMax: bytesMax) }
     }
@@ -66,6 +72,14 @@ package final class InMemoryStore: JobStore {
 
     package func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
         self.disk.state.withLock { $0.job(id) }
+    }
+
+    package func attempts(of id: JobID) async throws(StoreError) -> [AttemptRecord] {
+        self.disk.state.withLock { $0.attempts(of: id) }
+    }
+
+    package func result(of id: JobID) async throws(StoreError) -> Bytes? {
+        self.disk.state.withLock { $0.result(of: id) }
     }
 
     package func laneTotals() async throws(StoreError) -> [LaneTotals] { self.disk.state.withLock { $0.laneTotals } }

@@ -2,7 +2,7 @@ package import MartletCore
 
 /// Keeps the jobs of one shard. One process owns it at a time; one suite checks every implementation.
 ///
-/// Calls are made one at a time but for the queries (`jobs`, `job`, `laneTotals`), which may overlap a commit and
+/// Calls are made one at a time but for the queries (`jobs`, `job`, `attempts`, `result`, `laneTotals`), which may overlap a commit and
 /// see a state at most one commit old.
 package protocol JobStore: Sendable {
     /// Takes the exclusive lock, recovers what the last owner left, makes it durable, and begins a new epoch.
@@ -12,10 +12,9 @@ package protocol JobStore: Sendable {
 
     /// Applies one commit group atomically and makes it durable before it returns.
     ///
-    /// - Returns: one outcome for each change, in order.
     /// - Throws: `.diskFull` or `.rolledBack` if certainly nothing was applied; `.outcomeUnknown` if COMMIT or
     ///   fsync failed, after which the process must exit and recover; `.fenced` if another owner took over.
-    func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome]
+    func commit(_ group: CommitGroup) async throws(StoreError) -> CommitResult
 
     /// Ready jobs in id order, for recovery.
     func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob]
@@ -23,6 +22,8 @@ package protocol JobStore: Sendable {
     /// Scheduled jobs due at or before `due`, after the place `after` in (due, id) order.
     func scheduledJobs(after: ScheduledJob?, dueBy due: WallTime, limit: Int) async throws(StoreError) -> [ScheduledJob]
 
+    /// Pending jobs that expired by `now` unless they have started, after the place `after` in (expires, id) order.
+    func expiredJobs(by now: WallTime, after: ExpiringJob?, limit: Int) async throws(StoreError) -> [ExpiringJob]
     /// The named jobs with payload, in the order of `ids`, which is ascending. Jobs that are gone or terminal are
     /// left out. Stops, after at least one job, once the payloads reach `bytesMax`: ids beyond the last job
     /// returned were then not looked at; `isComplete` tells.
@@ -33,6 +34,10 @@ package protocol JobStore: Sendable {
 
     /// For people: one job with its payload, or nil if there is none (any more).
     func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)?
+    /// For people: the attempts of a job that failed, the last ones, in order.
+    func attempts(of id: JobID) async throws(StoreError) -> [AttemptRecord]
+    /// The result of a job that succeeded and is kept; nil if there is none.
+    func result(of id: JobID) async throws(StoreError) -> Bytes?
 
     /// For people: what each lane holds and what passed through it since the store was made.
     func laneTotals() async throws(StoreError) -> [LaneTotals]
@@ -81,16 +86,33 @@ package struct StoredJob: Hashable, Sendable {
     package let payload: Bytes
     /// When it is or was due, if it was scheduled.
     package let due: WallTime?
+    /// When it expires unless it has started.
+    package let expires: WallTime?
+    package let revision: UInt32
+    /// From where an earlier attempt would go on.
+    package let checkpoint: Bytes?
 
     package init(
-        id: JobID, lane: LaneID, history: JobHistory, options: JobOptions, payload: Bytes, due: WallTime? = nil
+        id: JobID, lane: LaneID, history: JobHistory, options: JobOptions, payload: Bytes, due: WallTime? = nil,
+        expires: WallTime? = nil, revision: UInt32 = 0, checkpoint: Bytes? = nil
     ) {
         self.due = due
+        self.expires = expires
+        self.revision = revision
+        self.checkpoint = checkpoint
         self.id = id
         self.lane = lane
         self.history = history
         self.options = options
         self.payload = payload
+    }
+}
+
+extension StoredJob {
+    /// What it brings with it beyond its payload, if anything.
+    package var extras: JobExtras? {
+        guard self.expires != nil || self.revision > 0 || self.checkpoint != nil else { return nil }
+        return JobExtras(expires: self.expires, revision: self.revision, checkpoint: self.checkpoint)
     }
 }
 
@@ -108,11 +130,22 @@ package struct JobRecord: Hashable, Sendable {
     package let finishedAt: WallTime?
     package let lastFailure: JobFailure?
     package let payloadCount: Int
+    /// When a pending job expires, or one that is over is removed.
+    package let expires: WallTime?
+    package let workflow: WorkflowID?
+    /// How many jobs it waits for.
+    package let waits: Int
+    package let flags: JobFlags
 
     package init(
         id: JobID, lane: LaneKey, state: JobState, history: JobHistory, options: JobOptions, createdAt: WallTime,
-        due: WallTime?, finishedAt: WallTime?, lastFailure: JobFailure?, payloadCount: Int
+        due: WallTime?, finishedAt: WallTime?, lastFailure: JobFailure?, payloadCount: Int, expires: WallTime? = nil,
+        workflow: WorkflowID? = nil, waits: Int = 0, flags: JobFlags = []
     ) {
+        self.expires = expires
+        self.workflow = workflow
+        self.waits = waits
+        self.flags = flags
         self.id = id
         self.lane = lane
         self.state = state
@@ -131,12 +164,52 @@ package struct JobFilter: Hashable, Sendable {
     package var state: JobState?
     package var queue: String?
     package var type: String?
+    package var tag: String?
+    /// Created before then.
+    package var createdBefore: WallTime?
+    package var batch: BatchID?
+    package var workflow: WorkflowID?
 
-    package init(state: JobState? = nil, queue: String? = nil, type: String? = nil) {
+    package init(
+        state: JobState? = nil, queue: String? = nil, type: String? = nil, tag: String? = nil,
+        createdBefore: WallTime? = nil, batch: BatchID? = nil, workflow: WorkflowID? = nil
+    ) {
         self.state = state
         self.queue = queue
         self.type = type
+        self.tag = tag
+        self.createdBefore = createdBefore
+        self.batch = batch
+        self.workflow = workflow
     }
+
+    /// Whether a job of that lane may match at all.
+    package func matches(_ lane: LaneKey) -> Bool {
+        (self.queue ?? lane.queue) == lane.queue && (self.type ?? lane.type) == lane.type
+    }
+
+    package func matches(_ record: JobRecord) -> Bool {
+        (self.state ?? record.state) == record.state && self.matches(record.lane)
+            && (self.tag.map { record.options.tags.contains($0) } ?? true)
+            && (self.createdBefore.map { record.createdAt < $0 } ?? true)
+            && (self.batch == nil || self.batch == record.options.batch)
+            && (self.workflow == nil || self.workflow == record.workflow)
+    }
+}
+
+/// A pending job that is to have started by then. Ordered by that time, then id.
+package struct ExpiringJob: Hashable, Comparable, Sendable {
+    package let expires: WallTime
+    package let id: JobID
+    package let lane: LaneID
+
+    package init(expires: WallTime, id: JobID, lane: LaneID) {
+        self.expires = expires
+        self.id = id
+        self.lane = lane
+    }
+
+    package static func < (a: Self, b: Self) -> Bool { (a.expires, a.id) < (b.expires, b.id) }
 }
 
 /// Counts of one lane. The `…Total` fields only grow and are written in the commit that causes them, so that

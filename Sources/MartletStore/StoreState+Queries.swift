@@ -9,19 +9,32 @@ extension StoreState {
             for sequence in first..<max(first, self.nextSequence) {
                 guard jobs.count < limit else { break }
                 let id = JobID(shard: self.shard, sequence: sequence)
-                if let row = self.rows[id], row.state == .ready { jobs.append(ReadyJob(id: id, lane: row.lane)) }
+                if let row = self.rows[id]?.job, row.state == .ready { jobs.append(Self.ready(row)) }
             }
             return jobs
         }
-        let ids = self.rows.filter { id, row in row.state == .ready && after.map { id > $0 } ?? true }.keys.sorted()
-        return ids.prefix(limit).map { ReadyJob(id: $0, lane: self.rows[$0]!.lane) }
+        let ids = self.rows.filter { id, row in row.job.state == .ready && after.map { id > $0 } ?? true }.keys.sorted()
+        return ids.prefix(limit).map { Self.ready(self.rows[$0]!.job) }
+    }
+
+    private static func ready(_ row: JobRow) -> ReadyJob {
+        ReadyJob(id: row.id, lane: row.lane, share: row.options.share)
     }
 
     package func scheduledJobs(after: ScheduledJob?, dueBy due: WallTime, limit: Int) -> [ScheduledJob] {
         var jobs: [ScheduledJob] = []
-        for (id, row) in self.rows where row.state == .scheduled {
-            let job = ScheduledJob(due: row.due!, id: id, lane: row.lane)
+        for row in self.rows.values.map(\.job) where row.state == .scheduled {
+            let job = ScheduledJob(due: row.due!, id: row.id, lane: row.lane, share: row.options.share)
             if job.due <= due, after.map({ $0 < job }) ?? true { jobs.append(job) }
+        }
+        return Array(jobs.sorted().prefix(limit))
+    }
+
+    package func expiredJobs(by now: WallTime, after: ExpiringJob?, limit: Int) -> [ExpiringJob] {
+        var jobs: [ExpiringJob] = []
+        for row in self.rows.values.map(\.job) where row.isPending && row.expires.map({ $0 <= now }) ?? false {
+            let job = ExpiringJob(expires: row.expires!, id: row.id, lane: row.lane)
+            if after.map({ $0 < job }) ?? true { jobs.append(job) }
         }
         return Array(jobs.sorted().prefix(limit))
     }
@@ -31,40 +44,43 @@ extension StoreState {
         var bytes = 0
         for id in ids {
             if bytes >= bytesMax, !jobs.isEmpty { return (jobs, false) }
-            guard let row = self.rows[id], row.isPending else { continue }
-            bytes += row.payload.count
+            guard let stored = self.rows[id], stored.job.isWaiting else { continue }
+            let row = stored.job
+            bytes += stored.payload.count
             jobs.append(
                 StoredJob(
-                    id: id, lane: row.lane, history: row.history, options: row.options, payload: row.payload,
-                    due: row.due))
+                    id: id, lane: row.lane, history: row.history, options: row.options, payload: stored.payload,
+                    due: row.due, expires: row.expires, revision: row.revision, checkpoint: stored.checkpoint))
         }
         return (jobs, true)
     }
 
     package func jobs(matching filter: JobFilter, after: JobID?, limit: Int) -> [JobRecord] {
-        let matching = self.rows.filter { id, row in
-            (after.map { id > $0 } ?? true) && (filter.state.map { $0 == row.state } ?? true)
-                && (filter.queue.map { $0 == self.lanes[Int(row.lane.rawValue)].queue } ?? true)
-                && (filter.type.map { $0 == self.lanes[Int(row.lane.rawValue)].type } ?? true)
-        }
-        return matching.keys.sorted().prefix(limit).map { self.record($0, self.rows[$0]!) }
+        let ids = self.rows.keys.filter { id in after.map { id > $0 } ?? true }.sorted()
+        return Array(ids.lazy.map { self.record(self.rows[$0]!) }.filter { filter.matches($0) }.prefix(limit))
     }
 
     package func job(_ id: JobID) -> (record: JobRecord, payload: Bytes)? {
-        self.rows[id].map { (self.record(id, $0), $0.payload) }
+        self.rows[id].map { (self.record($0), $0.payload) }
     }
+
+    package func attempts(of id: JobID) -> [AttemptRecord] { self.rows[id]?.attempts ?? [] }
+
+    package func result(of id: JobID) -> Bytes? { self.rows[id]?.result }
 
     package var laneTotals: [LaneTotals] { self.totals }
 
     /// Ids of all jobs in a state, ascending. For tests.
     package func ids(in states: Set<JobState>) -> [JobID] {
-        self.rows.filter { states.contains($0.value.state) }.keys.sorted()
+        self.rows.filter { states.contains($0.value.job.state) }.keys.sorted()
     }
 
-    private func record(_ id: JobID, _ row: Row) -> JobRecord {
-        JobRecord(
-            id: id, lane: self.lanes[Int(row.lane.rawValue)], state: row.state, history: row.history,
+    private func record(_ stored: Row) -> JobRecord {
+        let row = stored.job
+        return JobRecord(
+            id: row.id, lane: self.lanes[Int(row.lane.rawValue)], state: row.state, history: row.history,
             options: row.options, createdAt: row.createdAt, due: row.due, finishedAt: row.finishedAt,
-            lastFailure: row.failure, payloadCount: row.payload.count)
+            lastFailure: row.failure, payloadCount: stored.payload.count, expires: row.expires,
+            workflow: row.workflow, waits: Int(row.waits), flags: row.flags)
     }
 }

@@ -3,23 +3,18 @@ package import MartletCore
 /// Everything a store keeps, as a value: what the in-memory store holds, and what others are compared with.
 package struct StoreState: Sendable {
     struct Row: Sendable {
-        let lane: LaneID
-        var state: JobState
-        var due: WallTime?
-        var history = JobHistory()
-        let options: JobOptions
-        let payload: Bytes
-        let createdAt: WallTime
-        var finishedAt: WallTime?
-        var failure: JobFailure?
-
-        var isPending: Bool { self.state == .ready || self.state == .scheduled }
+        var job: JobRow
+        var payload: Bytes
+        var result: Bytes?
+        var attempts: [AttemptRecord] = []
+        var checkpoint: Bytes?
     }
 
     struct Accepted: Sendable {
         let sequence: UInt64
         let first: JobID
         let count: Int
+        let exceptions: [SubmitException]
     }
 
     struct Session: Sendable {
@@ -33,14 +28,17 @@ package struct StoreState: Sendable {
 
     package let shard: UInt16
     package private(set) var epoch = Epoch(rawValue: 0)
-    package private(set) var nextSequence: UInt64 = 1
+    package var nextSequence: UInt64 = 1
     /// By number.
     package private(set) var lanes: [LaneKey] = []
-    private(set) var totals: [LaneTotals] = []
-    private(set) var rows: [JobID: Row] = [:]
+    var totals: [LaneTotals] = []
+    var rows: [JobID: Row] = [:]
+    var holds: [UniqueName: UniqueHold] = [:]
     private(set) var nodes: [String: NodeRecord] = [:]
     private(set) var sessions: [SessionID: Session] = [:]
     private var nextSession: UInt64 = 1
+    /// Of the group that is being applied.
+    package var consequences = Consequences()
 
     package init(shard: UInt16 = 0) {
         self.shard = shard
@@ -51,32 +49,40 @@ package struct StoreState: Sendable {
         self.epoch = Epoch(rawValue: self.epoch.rawValue + 1)
         return StoreOpening(
             epoch: self.epoch, lanes: self.lanes, nodes: self.nodes.keys.sorted().map { self.nodes[$0]! },
-            pendingCount: self.rows.values.count { $0.isPending })
+            pendingCount: self.rows.values.count { $0.job.isPending })
     }
 
-    /// Applies a group; one outcome for each change.
-    package mutating func apply(_ group: CommitGroup) -> [ChangeOutcome] {
+    /// Applies a group.
+    package mutating func apply(_ group: CommitGroup) -> CommitResult {
+        self.consequences = Consequences()
         for (id, key) in group.newLanes where Int(id.rawValue) >= self.lanes.count {
             precondition(Int(id.rawValue) == self.lanes.count, "lanes are numbered without gaps")
             self.lanes.append(key)
             self.totals.append(LaneTotals(lane: key))
         }
-        return group.changes.map { self.apply($0, at: group.now) }
+        let outcomes = group.changes.map { self.apply($0, at: group.now) }
+        return CommitResult(outcomes: outcomes, consequences: self.consequences)
     }
 
     private mutating func apply(_ change: Change, at now: WallTime) -> ChangeOutcome {
-        switch change {
-        case .openSession(let id): self.open(id, at: now)
-        case .submit(let submission): return .submitted(self.submit(submission, at: now))
-        case .succeed(let jobs): return .applied(missing: jobs.filter { !self.succeed($0, at: now) }.map(\.id))
-        case .update(let updates): return .applied(missing: updates.filter { !self.update($0, at: now) }.map(\.id))
-        case .deleteDead(let ids): return .applied(missing: ids.filter { !self.deleteDead($0) })
-        case .saveNode(let record): self.nodes[record.id.name] = record
-        case .forgetNode(let name): self.nodes[name] = nil
-        case .expireSessions(let time): self.expireSessions(unusedSince: time)
-        case .purgeFinished(let state, let time, let limit): self.purge(state, before: time, limit: limit)
+        do {
+            switch change {
+            case .openSession(let id): self.open(id, at: now)
+            case .submit(let submission): return .submitted(try self.submit(submission, at: now))
+            case .succeed(let jobs): return .applied(missing: try self.succeed(jobs, at: now))
+            case .update(let updates): return .applied(missing: try self.update(updates, at: now))
+            case .move(let changes): return .applied(missing: try self.move(changes))
+            case .checkpoint(let points): return .applied(missing: try self.save(points))
+            case .delete(let ids): return .applied(missing: try self.delete(ids))
+            case .saveNode(let record): self.nodes[record.id.name] = record
+            case .forgetNode(let name): self.nodes[name] = nil
+            case .expireSessions(let time): self.expireSessions(unusedSince: time)
+            case .purge(let limit): return .purged(count: try self.purge(limit: limit, at: now))
+            }
+            return .done
+        } catch {
+            preconditionFailure("memory does not fail: \(error)")
         }
-        return .done
     }
 
     private mutating func open(_ id: SessionID, at now: WallTime) {
@@ -93,112 +99,52 @@ package struct StoreState: Sendable {
         for (id, _) in old.prefix(Change.expiredSessionsMax) { self.sessions[id] = nil }
     }
 
-    private mutating func submit(_ submission: Submission, at now: WallTime) -> SubmitOutcome {
+    private mutating func submit(_ submission: Submission, at now: WallTime) throws(StoreError) -> SubmitOutcome {
         guard let session = self.sessions[submission.session] else { return .sessionExpired }
         let window = UInt64(Submission.windowMax)
         if session.highest >= window, submission.sequence <= session.highest - window { return .sessionExpired }
         let place = Int(submission.sequence % window)
         if let known = session.ring[place], known.sequence == submission.sequence {
-            return .repeated(first: known.first, count: known.count)
+            return .repeated(first: known.first, count: known.count, exceptions: known.exceptions)
         }
+        if let refusal = try self.refusal(of: submission.jobs, at: now) { return refusal }
         let first = JobID(shard: self.shard, sequence: self.nextSequence)
         self.nextSequence += UInt64(submission.jobs.count)
+        var exceptions: [SubmitException] = []
         for (offset, job) in submission.jobs.enumerated() {
-            self.insert(job, as: first.advanced(by: offset), at: now)
-        }
-        let accepted = Accepted(sequence: submission.sequence, first: first, count: submission.jobs.count)
-        self.sessions[submission.session]!.ring[place] = accepted
-        self.sessions[submission.session]!.highest = max(session.highest, submission.sequence)
-        if now - session.usedAt >= Submission.useGranularity { self.sessions[submission.session]!.usedAt = now }
-        return .accepted(first: first, count: submission.jobs.count)
-    }
-
-    private mutating func insert(_ job: NewJob, as id: JobID, at now: WallTime) {
-        let row = Row(
-            lane: job.lane, state: job.due == nil ? .ready : .scheduled, due: job.due, options: job.options,
-            payload: job.payload, createdAt: now)
-        self.rows[id] = row
-        self.totals[Int(job.lane.rawValue)].submittedTotal += 1
-        self.count(row, by: 1)
-    }
-
-    private mutating func succeed(_ job: SucceededJob, at now: WallTime) -> Bool {
-        guard var row = self.rows[job.id], row.isPending, row.lane == job.lane else { return false }
-        self.count(row, by: -1)
-        self.totals[Int(row.lane.rawValue)].succeededTotal += 1
-        if job.isRetained {
-            row.state = .succeeded
-            row.due = nil
-            row.finishedAt = now
-            self.rows[job.id] = row
-        } else {
-            self.rows[job.id] = nil
-        }
-        return true
-    }
-
-    private mutating func update(_ update: JobUpdate, at now: WallTime) -> Bool {
-        guard var row = self.rows[update.id], row.lane == update.lane else { return false }
-        guard update.expected == .dead ? row.state == .dead : row.isPending else { return false }
-        let lane = Int(row.lane.rawValue)
-        self.count(row, by: -1)
-        if !update.state.isTerminal, update.history.failures > row.history.failures {
-            self.totals[lane].retriedTotal += 1
-        }
-        switch update.state {
-        case .blocked, .ready, .scheduled, .dead: break
-        case .cancelled: self.totals[lane].cancelledTotal += 1
-        case .expired: self.totals[lane].expiredTotal += 1
-        case .running, .succeeded: preconditionFailure("an update makes no job \(update.state)")
-        }
-        row.state = update.state
-        row.due = update.due
-        row.history = update.history
-        row.failure = update.failure ?? row.failure
-        row.finishedAt = update.state.isTerminal ? now : nil
-        self.rows[update.id] = row
-        self.count(row, by: 1)
-        return true
-    }
-
-    private mutating func deleteDead(_ id: JobID) -> Bool {
-        guard let row = self.rows[id], row.state == .dead else { return false }
-        self.count(row, by: -1)
-        self.totals[Int(row.lane.rawValue)].deletedTotal += 1
-        self.rows[id] = nil
-        return true
-    }
-
-    private mutating func purge(_ state: JobState, before time: WallTime, limit: Int) {
-        guard state.isTerminal else { return }
-        let old = self.rows.filter { $0.value.state == state && $0.value.finishedAt! < time }
-            .sorted { ($0.value.finishedAt!, $0.key) < ($1.value.finishedAt!, $1.key) }
-        for (id, row) in old.prefix(limit) {
-            self.rows[id] = nil
-            if state == .dead {
-                self.count(row, by: -1)
-                self.totals[Int(row.lane.rawValue)].deletedTotal += 1
+            if let kind = try self.create(job, as: first.advanced(by: offset), at: now) {
+                exceptions.append(SubmitException(place: offset, kind: kind))
             }
         }
+        self.sessions[submission.session]!.ring[place] = Accepted(
+            sequence: submission.sequence, first: first, count: submission.jobs.count, exceptions: exceptions)
+        self.sessions[submission.session]!.highest = max(session.highest, submission.sequence)
+        if now - session.usedAt >= Submission.useGranularity { self.sessions[submission.session]!.usedAt = now }
+        return .accepted(first: first, count: submission.jobs.count, exceptions: exceptions)
     }
 
-    private mutating func count(_ row: Row, by delta: Int) {
-        let lane = Int(row.lane.rawValue)
-        switch row.state {
-        case .blocked: self.totals[lane].blocked = UInt64(Int(self.totals[lane].blocked) + delta)
-        case .ready: self.totals[lane].ready = UInt64(Int(self.totals[lane].ready) + delta)
-        case .scheduled: self.totals[lane].scheduled = UInt64(Int(self.totals[lane].scheduled) + delta)
-        case .dead: self.totals[lane].dead = UInt64(Int(self.totals[lane].dead) + delta)
-        default: break
-        }
+    private mutating func purge(limit: Int, at now: WallTime) throws(StoreError) -> Int {
+        let over = self.rows.values.lazy.map(\.job)
+            .filter { $0.state.isTerminal && $0.expires.map { $0 <= now } ?? false }
+            .sorted { ($0.expires!, $0.id) < ($1.expires!, $1.id) }
+            .prefix(max(limit, 0))
+        for row in over { try self.discard(row) }
+        let freed = self.holds.filter { $0.value.isOver(at: now) }
+            .sorted { ($0.value.until!, $0.value.job) < ($1.value.until!, $1.value.job) }
+        for (name, _) in freed.prefix(max(limit, 0)) { self.holds[name] = nil }
+        return over.count
     }
 
     /// Checks that the counts are those of the rows, and that every submitted job is somewhere.
     package func checkInvariants() {
         var counted = self.lanes.map { LaneTotals(lane: $0) }
-        for (id, row) in self.rows {
-            precondition(id.sequence < self.nextSequence, "an id is given once")
-            precondition((row.state == .scheduled) == (row.due != nil), "what is scheduled is due some time")
+        for (id, stored) in self.rows {
+            let row = stored.job
+            precondition(id == row.id && id.sequence < self.nextSequence, "an id is given once")
+            if row.state != .blocked {
+                precondition((row.state == .scheduled) == (row.due != nil), "what is scheduled is due some time")
+                precondition(row.waits == 0, "only what is blocked waits")
+            }
             precondition(row.state.isTerminal == (row.finishedAt != nil), "what is over has ended some time")
             switch row.state {
             case .blocked: counted[Int(row.lane.rawValue)].blocked += 1
@@ -215,6 +161,10 @@ package struct StoreState: Sendable {
             precondition(total.scheduled == counted.scheduled, "scheduled jobs are counted")
             precondition(total.dead == counted.dead, "dead jobs are counted")
             precondition(total.isBalanced, "every submitted job is somewhere")
+        }
+        for (name, hold) in self.holds where hold.until == nil {
+            let row = self.rows[hold.job]?.job
+            precondition(row?.isPending == true && row?.options.unique?.key == name.key, "a key is held by who has it")
         }
     }
 }

@@ -4,7 +4,7 @@ import MartletStore
 /// A lane as it is stored: its name and its counts.
 struct LaneRow {
     static let columns =
-        "queue, type, priority, ready, scheduled, dead, submitted, succeeded, retried, cancelled, expired, deleted"
+        "queue, type, priority, ready, scheduled, dead, submitted, succeeded, retried, cancelled, expired, deleted, blocked"
 
     var totals: LaneTotals
 
@@ -37,17 +37,6 @@ struct LaneRow {
 
     private static nonisolated(unsafe) let counts: [WritableKeyPath<LaneTotals, UInt64>] = [
         \.ready, \.scheduled, \.dead, \.submittedTotal, \.succeededTotal, \.retriedTotal, \.cancelledTotal,
-        \.expiredTotal, \.deletedTotal,
+        \.expiredTotal, \.deletedTotal, \.blocked,
     ]
-
-    /// Counts jobs into a state that is stored, or out of it.
-    mutating func count(_ state: JobState, by delta: Int) {
-        switch state {
-        case .blocked: self.totals.blocked = UInt64(Int(self.totals.blocked) + delta)
-        case .ready: self.totals.ready = UInt64(Int(self.totals.ready) + delta)
-        case .scheduled: self.totals.scheduled = UInt64(Int(self.totals.scheduled) + delta)
-        case .dead: self.totals.dead = UInt64(Int(self.totals.dead) + delta)
-        case .running, .succeeded, .cancelled, .expired: break
-        }
-    }
 }

@@ -16,18 +16,28 @@ enum LogEstimate {
             switch change {
             case .submit(let submission):
                 // The session, its ring, and jobs at the end of the table, which fill their pages.
-                pages += 8 + submission.jobs.reduce(0) { $0 + $1.payload.count + 128 } / 3500
-                // Each that is scheduled has its place in the index.
-                pages += submission.jobs.count { $0.due != nil }
-            case .succeed(let jobs): pages += jobs.count + jobs.count / 4 + jobs.count { $0.isRetained } * 2
-            // A row that grows may split its page; two indexes change. A large payload is written again.
-            case .update(let updates): pages += updates.count * 5
-            case .deleteDead(let ids): pages += ids.count * 4
+                pages += 8 + Self.pages(of: submission.jobs)
+            case .succeed(let jobs):
+                pages += jobs.count + jobs.count / 4
+                for job in jobs where job.isKept || job.details != nil || job.revision > 0 {
+                    pages += 6 + (job.details?.result?.count ?? 0) / 3500 + Self.pages(of: job.details?.followUps ?? [])
+                }
+            // A row that grows may split its page; some indexes change. A large payload is written again.
+            case .update(let updates): pages += updates.count * 9
+            case .move(let changes): pages += changes.count * 3
+            case .checkpoint(let points): pages += points.reduce(0) { $0 + 5 + $1.value.count / 3500 }
+            case .delete(let ids): pages += ids.count * 7
             case .expireSessions: pages += 1024
-            case .purgeFinished(_, _, let limit): pages += min(limit, 4096) * 4
+            case .purge(let limit): pages += min(limit, 4096) * 9
             case .openSession, .saveNode, .forgetNode: pages += 4
             }
         }
         return pages * self.pageBytes
+    }
+
+    private static func pages(of jobs: [NewJob]) -> Int {
+        // Each that is scheduled or has more to it has its place in an index or two.
+        jobs.reduce(0) { $0 + $1.payload.count + 128 } / 3500 + jobs.count { $0.due != nil }
+            + jobs.count { !$0.isPlain } * 6
     }
 }

@@ -13,8 +13,12 @@ actor SQLiteReader {
         let database: Database
         let scan: Statement
         let scanOver: Statement
+        let scanBatch: Statement
+        let scanWorkflow: Statement
         let fetch: Statement
         let payload: Statement
+        let attempts: Statement
+        let result: Statement
     }
 
     private let path: String
@@ -59,6 +63,28 @@ actor SQLiteReader {
         }
     }
 
+    func attempts(of id: JobID) throws(StoreError) -> [AttemptRecord] {
+        let row = try self.connection().attempts
+        row.bind(0, Int64(bitPattern: id.rawValue))
+        var attempts: [AttemptRecord] = []
+        while try row.step() {
+            attempts.append(
+                AttemptRecord(
+                    number: UInt32(clamping: row.integer(0)), endedAt: WallTime(microseconds: row.integer(1)),
+                    node: row.text(2) ?? "",
+                    failure: JobFailure(kind: row.text(3) ?? "", message: row.text(4) ?? ""),
+                    output: Bytes(copying: row.blob(5))))
+        }
+        return attempts
+    }
+
+    func result(of id: JobID) throws(StoreError) -> Bytes? {
+        let row = try self.connection().result
+        row.bind(0, Int64(bitPattern: id.rawValue))
+        defer { row.reset() }
+        return try row.step() ? Bytes(copying: row.blob(0)) : nil
+    }
+
     func laneTotals() throws(StoreError) -> [LaneTotals] {
         var totals: [LaneTotals] = []
         let sql = "SELECT \(LaneRow.columns) FROM lanes ORDER BY id"
@@ -79,19 +105,13 @@ actor SQLiteReader {
         var isAtEnd = false
 
         var wantsMore: Bool { !self.isAtEnd && self.found.count < self.limit }
-
-        func matches(_ lane: LaneKey) -> Bool {
-            (self.filter.queue ?? lane.queue) == lane.queue && (self.filter.type ?? lane.type) == lane.type
-        }
     }
 
     private func continueSearch(_ search: inout Search) throws(StoreError) {
         let connection = try self.connection()
         let state = search.filter.state
-        let scan = state?.isTerminal == true ? connection.scanOver : connection.scan
+        let scan = Self.scan(search, connection)
         try self.transaction(connection) { () throws(StoreError) in
-            scan.bind(0, Int64(search.after?.rawValue ?? 0))
-            if let state, state.isTerminal { scan.bind(1, Int64(state.rawValue)) }
             defer { scan.reset() }
             for _ in 0..<Self.rowsMax {
                 guard search.wantsMore else { return }
@@ -102,10 +122,31 @@ actor SQLiteReader {
                 let id = JobID(rawValue: scan.unsigned(0))
                 search.after = id
                 if let state, scan.integer(2) != Int64(state.rawValue) { continue }
-                guard search.matches(try self.lane(scan.integer(1), connection)) else { continue }
-                if let record = try self.record(id, connection) { search.found.append(record) }
+                guard search.filter.matches(try self.lane(scan.integer(1), connection)) else { continue }
+                if let record = try self.record(id, connection), search.filter.matches(record) {
+                    search.found.append(record)
+                }
             }
         }
+    }
+
+    /// The rows that have to be looked at, by the index that leaves the fewest.
+    private static func scan(_ search: Search, _ connection: Connection) -> Statement {
+        let scan: Statement
+        if let batch = search.filter.batch {
+            scan = connection.scanBatch
+            scan.bind(1, Int64(bitPattern: batch.rawValue))
+        } else if let workflow = search.filter.workflow {
+            scan = connection.scanWorkflow
+            scan.bind(1, Int64(bitPattern: workflow.rawValue))
+        } else if let state = search.filter.state, state.isTerminal {
+            scan = connection.scanOver
+            scan.bind(1, Int64(state.rawValue))
+        } else {
+            scan = connection.scan
+        }
+        scan.bind(0, Int64(search.after?.rawValue ?? 0))
+        return scan
     }
 
     private func record(_ id: JobID, _ connection: Connection) throws(StoreError) -> JobRecord? {
@@ -123,7 +164,10 @@ actor SQLiteReader {
             due: row.optionalInteger(3).map { WallTime(microseconds: $0) },
             finishedAt: row.optionalInteger(6).map { WallTime(microseconds: $0) },
             lastFailure: row.text(7).map { JobFailure(kind: $0, message: row.text(8) ?? "") },
-            payloadCount: Int(row.integer(10)))
+            payloadCount: Int(row.integer(10)),
+            expires: row.optionalInteger(11).map { WallTime(microseconds: $0) },
+            workflow: row.optionalInteger(12).map { JobID(rawValue: UInt64($0)) }, waits: Int(row.integer(13)),
+            flags: JobFlags(rawValue: UInt32(clamping: row.integer(14))))
     }
 
     private func lane(_ number: Int64, _ connection: Connection) throws(StoreError) -> LaneKey {
@@ -152,12 +196,21 @@ actor SQLiteReader {
             scan: try database.prepare("SELECT id, lane, state FROM jobs WHERE id > ?1 ORDER BY id"),
             scanOver: try database.prepare(
                 "SELECT id, lane, state FROM jobs WHERE state >= 4 AND state = ?2 AND id > ?1 ORDER BY id"),
+            scanBatch: try database.prepare(
+                "SELECT id, lane, state FROM jobs WHERE batch IS NOT NULL AND batch = ?2 AND id > ?1 ORDER BY id"),
+            scanWorkflow: try database.prepare(
+                "SELECT id, lane, state FROM jobs WHERE workflow IS NOT NULL AND workflow = ?2 AND id > ?1 ORDER BY id"),
             fetch: try database.prepare(
                 """
                 SELECT lane, state, created, due, failures, deaths, finished, failure_kind, failure_message, options,
-                length(payload) FROM jobs WHERE id = ?
+                length(payload), expires, workflow, waits, flags FROM jobs WHERE id = ?
                 """),
-            payload: try database.prepare("SELECT payload FROM jobs WHERE id = ?"))
+            payload: try database.prepare("SELECT payload FROM jobs WHERE id = ?"),
+            attempts: try database.prepare(
+                """
+                SELECT number, ended, node, kind, message, output FROM attempts WHERE job = ? ORDER BY number
+                """),
+            result: try database.prepare("SELECT value FROM results WHERE job = ?"))
         self.opened = connection
         return connection
     }

@@ -21,13 +21,15 @@ package actor SQLiteStore: JobStore {
     /// Set once a COMMIT or sync has failed: nothing that is in memory or in the page cache can be trusted.
     private var isBroken = false
 
-    private struct OpenStore {
+    struct OpenStore {
         let lock: StoreLock
         let database: Database
         let transaction: StoreTransaction
         let load: Statement
+        let checkpoint: Statement
         let readyJobs: Statement
         let scheduledJobs: Statement
+        let expiredJobs: Statement
     }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
@@ -64,7 +66,7 @@ package actor SQLiteStore: JobStore {
 
     private func openDatabase(_ lock: StoreLock) throws(StoreError) -> StoreOpening {
         let database = try Database(path: self.path, isReadOnly: false, vfs: self.settings.vfs)
-        let isNew = try Schema.check(database, path: self.path)
+        let need = try Schema.check(database, path: self.path)
         try database.execute(
             """
             PRAGMA journal_mode=WAL; PRAGMA synchronous=\(self.settings.synchronous); PRAGMA secure_delete=OFF;
@@ -75,7 +77,7 @@ package actor SQLiteStore: JobStore {
         // who reads, a backup say, may be in the way for a while.
         database.waitForReaders(atMost: .seconds(5))
         try self.checkpointAll(database)
-        if isNew { try Schema.create(in: database) }
+        try Schema.meet(need, in: database)
         try database.execute("UPDATE owner SET epoch = epoch + 1")
         try self.checkpointAll(database)
         let transaction = try StoreTransaction(database, shard: self.shard)
@@ -84,12 +86,23 @@ package actor SQLiteStore: JobStore {
         self.open = OpenStore(
             lock: lock, database: database, transaction: transaction,
             load: try database.prepare(
-                "SELECT lane, due, failures, deaths, options, payload FROM jobs WHERE id = ? AND state <= 2"),
-            readyJobs: try database.prepare("SELECT id, lane FROM jobs WHERE id > ? AND state = 2 ORDER BY id LIMIT ?"),
+                """
+                SELECT lane, due, failures, deaths, options, payload, expires, revision, flags FROM jobs
+                WHERE id = ? AND state BETWEEN 1 AND 2
+                """),
+            checkpoint: try database.prepare("SELECT value FROM checkpoints WHERE job = ?"),
+            readyJobs: try database.prepare(
+                "SELECT id, lane, options FROM jobs WHERE id > ? AND state = 2 ORDER BY id LIMIT ?"),
             scheduledJobs: try database.prepare(
                 """
-                SELECT due, id, lane FROM jobs WHERE state = 1 AND (due, id) > (?, ?) AND due <= ?
+                SELECT due, id, lane, options FROM jobs WHERE state = 1 AND (due, id) > (?, ?) AND due <= ?
                 ORDER BY due, id LIMIT ?
+                """),
+            expiredJobs: try database.prepare(
+                """
+                SELECT expires, id, lane FROM jobs
+                WHERE state <= 2 AND expires IS NOT NULL AND (expires, id) > (?, ?) AND expires <= ?
+                ORDER BY expires, id LIMIT ?
                 """))
         self.space.replenish()
         let epoch = try database.integer("SELECT epoch FROM owner") ?? 0
@@ -138,7 +151,7 @@ package actor SQLiteStore: JobStore {
 
     // MARK: Committing
 
-    package func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome] {
+    package func commit(_ group: CommitGroup) async throws(StoreError) -> CommitResult {
         let open = try self.opened()
         do {
             if !group.mayUseReserve { try self.space.requireReserve() }
@@ -149,12 +162,12 @@ package actor SQLiteStore: JobStore {
         }
     }
 
-    private func commit(_ group: CommitGroup, in open: OpenStore) throws(StoreError) -> [ChangeOutcome] {
+    private func commit(_ group: CommitGroup, in open: OpenStore) throws(StoreError) -> CommitResult {
         try self.makeRoom(for: group, in: open)
-        let outcomes: [ChangeOutcome]
+        let result: CommitResult
         do {
             try open.transaction.begin()
-            outcomes = try open.transaction.apply(group)
+            result = try open.transaction.apply(group)
         } catch {
             throw self.rollBack(open, after: error)
         }
@@ -166,10 +179,10 @@ package actor SQLiteStore: JobStore {
         }
         self.commits &+= 1
         self.checkpointLater(open)
-        return outcomes
+        return result
     }
 
-    private func opened() throws(StoreError) -> OpenStore {
+    func opened() throws(StoreError) -> OpenStore {
         if self.isBroken {
             throw StoreError(
                 .outcomeUnknown, "a commit or sync failed before: only a new process can know what is left")
@@ -258,67 +271,6 @@ package actor SQLiteStore: JobStore {
         return true
     }
 
-    // MARK: Recovery and loading
-
-    package func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
-        let rows = try self.opened().readyJobs
-        rows.bind(0, Int64(after?.rawValue ?? 0))
-        rows.bind(1, Int64(limit))
-        var jobs: [ReadyJob] = []
-        while try rows.step() {
-            jobs.append(ReadyJob(id: JobID(rawValue: rows.unsigned(0)), lane: Self.lane(rows.integer(1))))
-        }
-        return jobs
-    }
-
-    package func scheduledJobs(
-        after: ScheduledJob?, dueBy due: WallTime, limit: Int
-    ) async throws(StoreError) -> [ScheduledJob] {
-        let rows = try self.opened().scheduledJobs
-        rows.bind(0, after?.due.microseconds ?? .min)
-        rows.bind(1, Int64(clamping: after?.id.rawValue ?? 0))
-        rows.bind(2, due.microseconds)
-        rows.bind(3, Int64(limit))
-        var jobs: [ScheduledJob] = []
-        while try rows.step() {
-            jobs.append(
-                ScheduledJob(
-                    due: WallTime(microseconds: rows.integer(0)), id: JobID(rawValue: rows.unsigned(1)),
-                    lane: Self.lane(rows.integer(2))))
-        }
-        return jobs
-    }
-
-    package func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
-        let open = try self.opened()
-        let row = open.load
-        var jobs: [StoredJob] = []
-        var bytes = 0
-        for id in ids {
-            if bytes >= bytesMax, !jobs.isEmpty { return (jobs, false) }
-            row.bind(0, Int64(id.rawValue))
-            guard try row.step() else { continue }
-            defer { row.reset() }
-            let lane = Self.lane(row.integer(0))
-            guard Int(lane.rawValue) < open.transaction.lanes.count else {
-                throw StoreError(.corrupt, "job \(id) is in no lane")
-            }
-            let payload = Bytes(copying: row.blob(5))
-            bytes += payload.count
-            let priority = open.transaction.lanes[Int(lane.rawValue)].totals.lane.priority
-            jobs.append(
-                StoredJob(
-                    id: id, lane: lane,
-                    history: JobHistory(
-                        failures: UInt16(clamping: row.integer(2)), nodeDeaths: UInt8(clamping: row.integer(3))),
-                    options: JobOptions(stored: row.blob(4), priority: priority), payload: payload,
-                    due: row.optionalInteger(1).map { WallTime(microseconds: $0) }))
-        }
-        return (jobs, true)
-    }
-
-    private static func lane(_ number: Int64) -> LaneID { LaneID(rawValue: UInt32(clamping: number)) }
-
     // MARK: Questions
 
     package nonisolated func jobs(
@@ -329,6 +281,14 @@ package actor SQLiteStore: JobStore {
 
     package nonisolated func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
         try await self.reader.job(id)
+    }
+
+    package nonisolated func attempts(of id: JobID) async throws(StoreError) -> [AttemptRecord] {
+        try await self.reader.attempts(of: id)
+    }
+
+    package nonisolated func result(of id: JobID) async throws(StoreError) -> Bytes? {
+        try await self.reader.result(of: id)
     }
 
     package nonisolated func laneTotals() async throws(StoreError) -> [LaneTotals] {

@@ -3,7 +3,7 @@ import MartletStore
 /// The tables, and how a database comes to have them.
 enum Schema {
     /// Stored in `user_version`. A store with a higher one was written by a later Martlet.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
     /// Stored in `application_id`: "Mrtl".
     private static let application: Int64 = 0x4d72_746c
 
@@ -18,28 +18,64 @@ enum Schema {
             id INTEGER PRIMARY KEY, queue TEXT NOT NULL, type TEXT NOT NULL, priority INTEGER NOT NULL,
             ready INTEGER NOT NULL, scheduled INTEGER NOT NULL, dead INTEGER NOT NULL, submitted INTEGER NOT NULL,
             succeeded INTEGER NOT NULL, retried INTEGER NOT NULL, cancelled INTEGER NOT NULL,
-            expired INTEGER NOT NULL, deleted INTEGER NOT NULL);
+            expired INTEGER NOT NULL, deleted INTEGER NOT NULL, blocked INTEGER NOT NULL DEFAULT 0);
         CREATE TABLE jobs(
             id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, state INTEGER NOT NULL, created INTEGER NOT NULL,
             due INTEGER, failures INTEGER, deaths INTEGER, finished INTEGER, failure_kind TEXT, failure_message TEXT,
-            options BLOB, payload BLOB NOT NULL);
+            options BLOB, flags INTEGER, expires INTEGER, batch INTEGER, workflow INTEGER, waits INTEGER,
+            revision INTEGER, payload BLOB NOT NULL);
         CREATE INDEX jobs_scheduled ON jobs(due, id, lane) WHERE state = 1;
         CREATE INDEX jobs_over ON jobs(state, id, lane) WHERE state >= 4;
-        CREATE INDEX jobs_finished ON jobs(state, finished, id) WHERE state >= 4;
         CREATE TABLE sessions(
             number INTEGER PRIMARY KEY, high INTEGER NOT NULL, low INTEGER NOT NULL, used INTEGER NOT NULL,
             UNIQUE(high, low));
         CREATE TABLE submits(
-            place INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL);
+            place INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
+            exceptions BLOB);
         CREATE TABLE nodes(name TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, lease INTEGER NOT NULL) WITHOUT ROWID;
         """
+    /// What version 2 has and version 1 had not.
+    private static let additions = """
+        CREATE INDEX jobs_expiring ON jobs(expires, id, lane) WHERE state <= 2 AND expires IS NOT NULL;
+        CREATE INDEX jobs_kept ON jobs(expires, id) WHERE state >= 4 AND expires IS NOT NULL;
+        CREATE INDEX jobs_batch ON jobs(batch, id) WHERE batch IS NOT NULL;
+        CREATE INDEX jobs_workflow ON jobs(workflow, id) WHERE workflow IS NOT NULL;
+        CREATE TABLE unique_keys(
+            scope INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, job INTEGER NOT NULL, until INTEGER,
+            PRIMARY KEY(scope, name, key)) WITHOUT ROWID;
+        CREATE INDEX unique_keys_over ON unique_keys(until, job) WHERE until IS NOT NULL;
+        CREATE TABLE attempts(
+            job INTEGER NOT NULL, number INTEGER NOT NULL, ended INTEGER NOT NULL, node TEXT NOT NULL,
+            kind TEXT NOT NULL, message TEXT NOT NULL, output BLOB, PRIMARY KEY(job, number)) WITHOUT ROWID;
+        CREATE TABLE results(job INTEGER PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE checkpoints(job INTEGER PRIMARY KEY, value BLOB NOT NULL);
+        """
+    /// Version 1 kept succeeded jobs by a setting of their queue only: so long they stay now.
+    private static let upgrades = """
+        ALTER TABLE lanes ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN flags INTEGER;
+        ALTER TABLE jobs ADD COLUMN expires INTEGER;
+        ALTER TABLE jobs ADD COLUMN batch INTEGER;
+        ALTER TABLE jobs ADD COLUMN workflow INTEGER;
+        ALTER TABLE jobs ADD COLUMN waits INTEGER;
+        ALTER TABLE jobs ADD COLUMN revision INTEGER;
+        ALTER TABLE submits ADD COLUMN exceptions BLOB;
+        DROP INDEX jobs_finished;
+        UPDATE jobs SET expires = finished + 604800000000 WHERE state = 4;
+        """
+
+    /// What is to be done with a database before it can be used.
+    enum Need: Equatable {
+        case nothing
+        case creation
+        case upgrade
+    }
 
     /// Refuses a database that is not ours to touch; changes nothing.
     ///
-    /// - Returns: whether it is empty.
     /// - Throws: `.newerVersion`, or `.corrupt` if it is somebody else's or no database.
-    static func check(_ database: Database, path: String) throws(StoreError) -> Bool {
-        if try database.integer("SELECT count(*) FROM sqlite_schema") == 0 { return true }
+    static func check(_ database: Database, path: String) throws(StoreError) -> Need {
+        if try database.integer("SELECT count(*) FROM sqlite_schema") == 0 { return .creation }
         guard try database.integer("PRAGMA application_id") == self.application else {
             throw StoreError(.corrupt, "\(path) is an SQLite database, but not Martlet's: name another file")
         }
@@ -49,15 +85,18 @@ enum Schema {
                 .newerVersion,
                 "\(path) has schema version \(found), this Martlet knows up to \(self.version): use a later Martlet")
         }
-        return false
+        return found < self.version ? .upgrade : .nothing
     }
 
-    /// Makes the tables in an empty database.
-    static func create(in database: Database) throws(StoreError) {
-        try database.execute(
-            """
-            BEGIN IMMEDIATE; \(self.tables)
-            PRAGMA application_id = \(self.application); PRAGMA user_version = \(self.version); COMMIT;
-            """)
+    /// Makes the tables in an empty database, or those that an older one lacks, in one transaction.
+    static func meet(_ need: Need, in database: Database) throws(StoreError) {
+        let steps =
+            switch need {
+            case .nothing: ""
+            case .creation: self.tables + self.additions + "PRAGMA application_id = \(self.application);"
+            case .upgrade: self.upgrades + self.additions
+            }
+        guard !steps.isEmpty else { return }
+        try database.execute("BEGIN IMMEDIATE; \(steps) PRAGMA user_version = \(self.version); COMMIT;")
     }
 }

@@ -14,13 +14,24 @@ struct StoreStatements {
     let countReady: Statement
     let deleteReadyRun: Statement
     let deleteReady: Statement
-    let deleteScheduled: Statement
     let retainReady: Statement
-    let retainScheduled: Statement
-    let readJob: Statement
-    let updateJob: Statement
     let deleteJob: Statement
-    let findFinished: Statement
+    let readRow: Statement
+    let insertRow: Statement
+    let writeRow: Statement
+    let writePayload: Statement
+    let findOver: Statement
+    let findHold: Statement
+    let writeHold: Statement
+    let deleteHold: Statement
+    let findOverHolds: Statement
+    let writeAttempt: Statement
+    let deleteOldAttempts: Statement
+    let deleteAttempts: Statement
+    let writeResult: Statement
+    let deleteResult: Statement
+    let writeCheckpoint: Statement
+    let deleteCheckpoint: Statement
 
     let findSession: Statement
     let highestSubmit: Statement
@@ -41,7 +52,7 @@ struct StoreStatements {
         self.readEpoch = try database.prepare("SELECT epoch FROM owner")
         self.writeSequence = try database.prepare("UPDATE owner SET next_sequence = ?")
         self.writeLane = try database.prepare(
-            "REPLACE INTO lanes(id, \(LaneRow.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            "REPLACE INTO lanes(id, \(LaneRow.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 
         self.insertReady = try [32, 8, 1].map { rows throws(StoreError) in
             let values = (0..<rows).map { "(?3 + \($0), ?1, 2, ?2, ?\(4 + $0))" }.joined(separator: ", ")
@@ -50,25 +61,49 @@ struct StoreStatements {
         }
         self.insertJob = try database.prepare(
             "INSERT INTO jobs(id, lane, state, created, payload, due, options) VALUES (?, ?, ?, ?, ?, ?, ?)")
-        let run = "id BETWEEN ? AND ? AND state = 2 AND lane = ?"
+        let run = "id BETWEEN ? AND ? AND state = 2 AND lane = ? AND flags IS NULL"
         self.countReady = try database.prepare("SELECT count(*) FROM jobs WHERE \(run)")
         self.deleteReadyRun = try database.prepare("DELETE FROM jobs WHERE \(run)")
-        self.deleteReady = try database.prepare("DELETE FROM jobs WHERE id = ? AND state = 2 AND lane = ?")
-        self.deleteScheduled = try database.prepare("DELETE FROM jobs WHERE id = ? AND state = 1 AND lane = ?")
-        self.retainReady = try database.prepare(Self.retain(from: 2))
-        self.retainScheduled = try database.prepare(Self.retain(from: 1))
-        self.readJob = try database.prepare("SELECT state, lane, failures FROM jobs WHERE id = ?")
-        self.updateJob = try database.prepare(
+        self.deleteReady = try database.prepare(
+            "DELETE FROM jobs WHERE id = ? AND state = 2 AND lane = ? AND flags IS NULL")
+        self.retainReady = try database.prepare(
             """
-            UPDATE jobs SET state = ?2, due = ?3, failures = ?4, deaths = ?5, finished = ?6,
-            failure_kind = coalesce(?7, failure_kind), failure_message = coalesce(?8, failure_message) WHERE id = ?1
+            UPDATE jobs SET state = 4, finished = ?3, expires = ?4
+            WHERE id = ?1 AND state = 2 AND lane = ?2 AND flags IS NULL
             """)
         self.deleteJob = try database.prepare("DELETE FROM jobs WHERE id = ?")
-        self.findFinished = try database.prepare(
+        self.readRow = try database.prepare("SELECT \(JobRow.columns), created, options FROM jobs WHERE id = ?")
+        self.insertRow = try database.prepare(
             """
-            SELECT id, lane FROM jobs WHERE state >= 4 AND state = ? AND finished < ? ORDER BY finished, id LIMIT ?
+            INSERT INTO jobs(\(JobRow.columns), created, options, batch, payload, id)
+            VALUES (\(Array(repeating: "?", count: Int(JobRow.columnCount) + 5).joined(separator: ", ")))
             """)
-
+        self.writeRow = try database.prepare(
+            """
+            UPDATE jobs SET (\(JobRow.columns))
+            = (\(Array(repeating: "?", count: Int(JobRow.columnCount)).joined(separator: ", "))) WHERE id = ?
+            """)
+        self.writePayload = try database.prepare("UPDATE jobs SET payload = ? WHERE id = ?")
+        self.findOver = try database.prepare(
+            "SELECT id FROM jobs WHERE state >= 4 AND expires IS NOT NULL AND expires <= ? ORDER BY expires, id LIMIT ?"
+        )
+        self.findHold = try database.prepare(
+            "SELECT job, until FROM unique_keys WHERE scope = ? AND name = ? AND key = ?")
+        self.writeHold = try database.prepare(
+            "REPLACE INTO unique_keys(scope, name, key, job, until) VALUES (?, ?, ?, ?, ?)")
+        self.deleteHold = try database.prepare("DELETE FROM unique_keys WHERE scope = ? AND name = ? AND key = ?")
+        self.findOverHolds = try database.prepare(
+            """
+            SELECT scope, name, key FROM unique_keys WHERE until IS NOT NULL AND until <= ? ORDER BY until, job LIMIT ?
+            """)
+        self.writeAttempt = try database.prepare(
+            "REPLACE INTO attempts(job, number, ended, node, kind, message, output) VALUES (?, ?, ?, ?, ?, ?, ?)")
+        self.deleteOldAttempts = try database.prepare("DELETE FROM attempts WHERE job = ? AND number <= ?")
+        self.deleteAttempts = try database.prepare("DELETE FROM attempts WHERE job = ?")
+        self.writeResult = try database.prepare("REPLACE INTO results(job, value) VALUES (?, ?)")
+        self.deleteResult = try database.prepare("DELETE FROM results WHERE job = ?")
+        self.writeCheckpoint = try database.prepare("REPLACE INTO checkpoints(job, value) VALUES (?, ?)")
+        self.deleteCheckpoint = try database.prepare("DELETE FROM checkpoints WHERE job = ?")
         self.findSession = try database.prepare("SELECT number, used FROM sessions WHERE high = ? AND low = ?")
         self.highestSubmit = try database.prepare("SELECT max(sequence) FROM submits WHERE place BETWEEN ? AND ?")
         self.insertSession = try database.prepare(
@@ -78,15 +113,11 @@ struct StoreStatements {
             "SELECT number, high, low FROM sessions WHERE used < ? ORDER BY used, number LIMIT ?")
         self.deleteSession = try database.prepare("DELETE FROM sessions WHERE number = ?")
         self.deleteSubmits = try database.prepare("DELETE FROM submits WHERE place BETWEEN ? AND ?")
-        self.readSubmit = try database.prepare("SELECT sequence, first, count FROM submits WHERE place = ?")
+        self.readSubmit = try database.prepare("SELECT sequence, first, count, exceptions FROM submits WHERE place = ?")
         self.writeSubmit = try database.prepare(
-            "REPLACE INTO submits(place, sequence, first, count) VALUES (?, ?, ?, ?)")
+            "REPLACE INTO submits(place, sequence, first, count, exceptions) VALUES (?, ?, ?, ?, ?)")
 
         self.writeNode = try database.prepare("REPLACE INTO nodes(name, incarnation, lease) VALUES (?, ?, ?)")
         self.deleteNode = try database.prepare("DELETE FROM nodes WHERE name = ?")
-    }
-
-    private static func retain(from state: Int) -> String {
-        "UPDATE jobs SET state = 4, due = NULL, finished = ?3 WHERE id = ?1 AND state = \(state) AND lane = ?2"
     }
 }

@@ -1,29 +1,43 @@
 import MartletCore
 import MartletStore
 
-/// What becomes of jobs.
+/// What becomes of jobs. Plain ones take short ways; all others follow the rules of `JobTables`.
 extension StoreTransaction {
     // MARK: Submitted
 
     /// Inserts runs of jobs that differ in payload only many rows a statement: that is half of the work.
-    func insert(_ jobs: [NewJob], from first: JobID, at now: WallTime) throws(StoreError) {
+    ///
+    /// - Returns: those that were not created.
+    func insert(_ jobs: [NewJob], from first: JobID, at now: WallTime) throws(StoreError) -> [SubmitException] {
+        var exceptions: [SubmitException] = []
         var place = 0
         while place < jobs.count {
             let job = jobs[place]
-            guard job.isPlain else {
-                try self.insertOther(job, as: first.advanced(by: place), at: now)
+            guard job.isBare else {
+                let id = first.advanced(by: place)
+                if job.isPlain {
+                    try self.insertPlain(job, as: id, at: now)
+                } else if let kind = try self.create(job, as: id, at: now) {
+                    exceptions.append(SubmitException(place: place, kind: kind))
+                }
                 place += 1
                 continue
             }
             var end = place + 1
-            while end < jobs.count, jobs[end].isPlain, jobs[end].lane == job.lane { end += 1 }
-            try self.insertPlain(jobs[place..<end], from: first.advanced(by: place), at: now)
-            self.countReady(end - place, in: job.lane)
+            while end < jobs.count, jobs[end].isBare, jobs[end].lane == job.lane { end += 1 }
+            try self.insertBare(jobs[place..<end], from: first.advanced(by: place), at: now)
+            self.countSubmitted(end - place, as: .ready, in: job.lane)
             place = end
         }
+        return exceptions
     }
 
-    private func insertPlain(_ jobs: ArraySlice<NewJob>, from first: JobID, at now: WallTime) throws(StoreError) {
+    private func create(_ job: NewJob, as id: JobID, at now: WallTime) throws(StoreError) -> SubmitException.Kind? {
+        var tables = SQLiteTables(transaction: self)
+        return try tables.create(job, as: id, at: now)
+    }
+
+    private func insertBare(_ jobs: ArraySlice<NewJob>, from first: JobID, at now: WallTime) throws(StoreError) {
         var id = Int64(first.rawValue)
         var rest = jobs
         for (rows, insert) in self.statements.insertReady where rest.count >= rows {
@@ -42,15 +56,15 @@ extension StoreTransaction {
         }
     }
 
-    private func countReady(_ count: Int, in lane: LaneID) {
+    private func countSubmitted(_ count: Int, as state: JobState, in lane: LaneID) {
         self.count(in: lane) { row in
-            row.count(.ready, by: count)
+            row.totals.add(count, to: state)
             row.totals.submittedTotal += UInt64(count)
         }
     }
 
-    /// A job that is due later or has options.
-    private func insertOther(_ job: NewJob, as id: JobID, at now: WallTime) throws(StoreError) {
+    /// A job that is due later or has options, and nothing beside its row.
+    private func insertPlain(_ job: NewJob, as id: JobID, at now: WallTime) throws(StoreError) {
         let state = job.due == nil ? JobState.ready : .scheduled
         let insert = self.statements.insertJob
         insert.bind(0, Int64(id.rawValue))
@@ -63,35 +77,24 @@ extension StoreTransaction {
             insert.bind(4, borrowing: bytes)
             try insert.run()
         }
-        self.count(in: job.lane) { row in
-            row.count(state, by: 1)
-            row.totals.submittedTotal += 1
-        }
+        self.countSubmitted(1, as: state, in: job.lane)
     }
 
     // MARK: Succeeded
 
     func succeed(_ jobs: [SucceededJob], at now: WallTime) throws(StoreError) -> [JobID] {
-        let isAscending = zip(jobs, jobs.dropFirst()).allSatisfy { $0.id < $1.id }
-        // Jobs that were started together end in any order.
-        guard !isAscending, !jobs.contains(where: \.isRetained) else {
+        guard jobs.allSatisfy(\.isPlain), !Self.isAscending(jobs) else {
             return try self.succeedInOrder(jobs, at: now)
         }
-        let missing = try self.succeedInOrder(jobs.sorted { $0.id < $1.id }, at: now)
-        return missing.isEmpty ? [] : Self.ordered(missing, as: jobs)
+        // Jobs that were started together end in any order. One that is named twice has an order of its own.
+        let sorted = jobs.sorted { $0.id < $1.id }
+        guard Self.isAscending(sorted) else { return try self.succeedInOrder(jobs, at: now) }
+        let missing = Set(try self.succeedInOrder(sorted, at: now))
+        return missing.isEmpty ? [] : jobs.map(\.id).filter { missing.contains($0) }
     }
 
-    /// What is missing, in the order of `jobs`. Of a job that is named twice the first one was there.
-    private static func ordered(_ missing: [JobID], as jobs: [SucceededJob]) -> [JobID] {
-        var counts: [JobID: Int] = [:]
-        for id in missing { counts[id, default: 0] += 1 }
-        var ordered: [JobID] = []
-        for job in jobs.reversed() {
-            guard let count = counts[job.id], count > 0 else { continue }
-            counts[job.id] = count - 1
-            ordered.append(job.id)
-        }
-        return ordered.reversed()
+    private static func isAscending(_ jobs: [SucceededJob]) -> Bool {
+        zip(jobs, jobs.dropFirst()).allSatisfy { $0.id < $1.id }
     }
 
     /// Removes runs of neighbours in one statement.
@@ -101,8 +104,8 @@ extension StoreTransaction {
         while place < jobs.count {
             let job = jobs[place]
             var end = place + 1
-            if !job.isRetained {
-                while end < jobs.count, !jobs[end].isRetained, jobs[end].lane == job.lane,
+            if job.isPlain {
+                while end < jobs.count, jobs[end].isPlain, jobs[end].lane == job.lane,
                     jobs[end].id == job.id.advanced(by: end - place)
                 { end += 1 }
             }
@@ -118,8 +121,8 @@ extension StoreTransaction {
     /// Below it, looking first costs more than it saves.
     private static let runMin = 4
 
-    /// Removes ready jobs with ids from that of the first to that of the last. False, and nothing is done, if they
-    /// are not all there and ready.
+    /// Removes ready plain jobs with ids from that of the first to that of the last. False, and nothing is done, if
+    /// they are not all there and ready.
     private func removeRun(_ jobs: ArraySlice<SucceededJob>) throws(StoreError) -> Bool {
         guard jobs.count >= Self.runMin else { return false }
         let lane = jobs.first!.lane
@@ -133,138 +136,76 @@ extension StoreTransaction {
         self.statements.countReady.reset()
         guard found == jobs.count else { return false }
         try self.statements.deleteReadyRun.run()
-        self.countSucceeded(jobs.count, from: .ready, in: lane)
+        self.countSucceeded(jobs.count, in: lane)
         return true
     }
 
     /// Whether the job was there.
     private func end(_ job: SucceededJob, at now: WallTime) throws(StoreError) -> Bool {
-        if !job.isRetained {
-            self.statements.deleteReady.bind(0, Int64(job.id.rawValue))
-            self.statements.deleteReady.bind(1, Int64(job.lane.rawValue))
-            try self.statements.deleteReady.run()
+        if job.details == nil, job.revision == 0 {
+            let statement = job.isKept ? self.statements.retainReady : self.statements.deleteReady
+            statement.bind(0, Int64(job.id.rawValue))
+            statement.bind(1, Int64(job.lane.rawValue))
+            if job.isKept {
+                statement.bind(2, now.microseconds)
+                statement.bind(3, job.keptFor.map { (now + $0).microseconds })
+            }
+            try statement.run()
             if self.database.changes == 1 {
-                self.countSucceeded(1, from: .ready, in: job.lane)
+                self.countSucceeded(1, in: job.lane)
                 return true
             }
         }
-        guard let state = try self.endOther(job, at: now) else { return false }
-        self.countSucceeded(1, from: state, in: job.lane)
-        return true
+        var tables = SQLiteTables(transaction: self)
+        return try tables.succeed(job, at: now)
     }
 
-    /// Removes a scheduled job, or retains one. Returns the state it had, or nil if it is not there.
-    private func endOther(_ job: SucceededJob, at now: WallTime) throws(StoreError) -> JobState? {
-        let statements: [(Statement, JobState)] =
-            job.isRetained
-            ? [(self.statements.retainReady, .ready), (self.statements.retainScheduled, .scheduled)]
-            : [(self.statements.deleteScheduled, .scheduled)]
-        for (statement, state) in statements {
-            statement.bind(0, Int64(job.id.rawValue))
-            statement.bind(1, Int64(job.lane.rawValue))
-            if job.isRetained { statement.bind(2, now.microseconds) }
-            try statement.run()
-            if self.database.changes == 1 { return state }
-        }
-        return nil
-    }
-
-    private func countSucceeded(_ count: Int, from state: JobState, in lane: LaneID) {
+    private func countSucceeded(_ count: Int, in lane: LaneID) {
         self.count(in: lane) { row in
-            row.count(state, by: -count)
-            row.totals.succeededTotal += UInt64(count)
+            row.totals.add(-count, to: .ready)
+            row.totals.add(count, to: .succeeded)
         }
     }
 
-    // MARK: Going on in another state
+    // MARK: Removed by age
 
-    func update(_ updates: [JobUpdate], at now: WallTime) throws(StoreError) -> [JobID] {
-        var missing: [JobID] = []
-        for update in updates {
-            guard let found = try self.find(update.id), found.lane == update.lane,
-                update.expected == .dead ? found.state == .dead : !found.state.isTerminal
-            else {
-                missing.append(update.id)
-                continue
-            }
-            try self.write(update, at: now)
-            self.count(in: update.lane) { row in
-                row.count(found.state, by: -1)
-                row.count(update.state, by: 1)
-                switch update.state {
-                case .ready, .scheduled: if update.history.failures > found.failures { row.totals.retriedTotal += 1 }
-                case .blocked, .dead: break
-                case .cancelled: row.totals.cancelledTotal += 1
-                case .expired: row.totals.expiredTotal += 1
-                case .running, .succeeded: preconditionFailure("an update makes no job \(update.state)")
-                }
-            }
+    /// Removes jobs whose time to stay has passed, and unique keys whose window has.
+    ///
+    /// - Returns: how many jobs were removed.
+    func purge(limit: Int, at now: WallTime) throws(StoreError) -> Int {
+        let find = self.statements.findOver
+        find.bind(0, now.microseconds)
+        find.bind(1, Int64(max(limit, 0)))
+        var found: [JobID] = []
+        while try find.step() { found.append(JobID(rawValue: find.unsigned(0))) }
+        var tables = SQLiteTables(transaction: self)
+        for id in found {
+            if let row = try tables.row(id) { try tables.discard(row) }
         }
-        return missing
+        try self.purgeKeys(limit: limit, at: now)
+        return found.count
     }
 
-    private func write(_ update: JobUpdate, at now: WallTime) throws(StoreError) {
-        let write = self.statements.updateJob
-        write.bind(0, Int64(update.id.rawValue))
-        write.bind(1, Int64(update.state.rawValue))
-        write.bind(2, update.due?.microseconds)
-        write.bind(3, update.history.failures == 0 ? nil : Int64(update.history.failures))
-        write.bind(4, update.history.nodeDeaths == 0 ? nil : Int64(update.history.nodeDeaths))
-        write.bind(5, update.state.isTerminal ? now.microseconds : nil)
-        write.bind(6, update.failure?.kind)
-        write.bind(7, update.failure?.message)
-        try write.run()
-    }
-
-    private func find(_ id: JobID) throws(StoreError) -> (state: JobState, lane: LaneID, failures: UInt16)? {
-        let read = self.statements.readJob
-        read.bind(0, Int64(id.rawValue))
-        guard try read.step() else { return nil }
-        defer { read.reset() }
-        guard let state = JobState(rawValue: UInt8(clamping: read.integer(0))) else { return nil }
-        return (state, LaneID(rawValue: UInt32(clamping: read.integer(1))), UInt16(clamping: read.integer(2)))
-    }
-
-    // MARK: Removed by people, or by age
-
-    func deleteDead(_ ids: [JobID]) throws(StoreError) -> [JobID] {
-        var missing: [JobID] = []
-        for id in ids {
-            if let found = try self.find(id), found.state == .dead {
-                try self.delete(id, dead: found.lane)
-            } else {
-                missing.append(id)
-            }
-        }
-        return missing
-    }
-
-    func purge(_ state: JobState, before time: WallTime, limit: Int) throws(StoreError) {
-        guard state.isTerminal else { return }
-        let find = self.statements.findFinished
-        find.bind(0, Int64(state.rawValue))
-        find.bind(1, time.microseconds)
-        find.bind(2, Int64(max(limit, 0)))
-        var found: [(id: JobID, lane: LaneID)] = []
+    private func purgeKeys(limit: Int, at now: WallTime) throws(StoreError) {
+        let find = self.statements.findOverHolds
+        find.bind(0, now.microseconds)
+        find.bind(1, Int64(max(limit, 0)))
+        var names: [UniqueName] = []
         while try find.step() {
-            found.append((JobID(rawValue: find.unsigned(0)), LaneID(rawValue: UInt32(clamping: find.integer(1)))))
+            guard let scope = UniqueKey.Scope(rawValue: UInt8(clamping: find.integer(0))) else { continue }
+            names.append(UniqueName(scope: scope, within: find.text(1) ?? "", key: find.text(2) ?? ""))
         }
-        for (id, lane) in found { try self.delete(id, dead: state == .dead ? lane : nil) }
-    }
-
-    /// - Parameter lane: of a dead job, to count it as deleted.
-    private func delete(_ id: JobID, dead lane: LaneID?) throws(StoreError) {
-        self.statements.deleteJob.bind(0, Int64(id.rawValue))
-        try self.statements.deleteJob.run()
-        guard let lane else { return }
-        self.count(in: lane) { row in
-            row.count(.dead, by: -1)
-            row.totals.deletedTotal += 1
-        }
+        let tables = SQLiteTables(transaction: self)
+        for name in names { try tables.setHold(on: name, nil) }
     }
 }
 
 extension NewJob {
     /// Ready at once and without options of its own; the priority is the lane's.
-    fileprivate var isPlain: Bool { self.due == nil && self.options.timeout == nil && self.options.retry == nil }
+    fileprivate var isBare: Bool { self.due == nil && self.options.isBare }
+}
+
+extension SucceededJob {
+    /// To be removed, and nothing else.
+    fileprivate var isPlain: Bool { !self.isKept && self.details == nil && self.revision == 0 }
 }

@@ -42,18 +42,21 @@ extension StoreTransaction {
             if session.highest - submission.sequence >= Self.window { return .sessionExpired }
             if let known = try self.accepted(submission.sequence, at: place) { return known }
         }
+        let tables = SQLiteTables(transaction: self)
+        if let refusal = try tables.refusal(of: submission.jobs, at: now) { return refusal }
         let first = JobID(shard: self.shard, sequence: self.nextSequence)
         self.nextSequence += UInt64(submission.jobs.count)
-        try self.insert(submission.jobs, from: first, at: now)
+        let exceptions = try self.insert(submission.jobs, from: first, at: now)
         let write = self.statements.writeSubmit
         write.bind(0, place)
         write.bind(1, Int64(bitPattern: submission.sequence))
         write.bind(2, Int64(first.rawValue))
         write.bind(3, Int64(submission.jobs.count))
+        write.bind(4, copying: exceptions.stored)
         try write.run()
         if submission.sequence > session.highest { self.sessions[submission.session]!.highest = submission.sequence }
         if now - session.usedAt >= Submission.useGranularity { try self.touch(submission.session, session, at: now) }
-        return .accepted(first: first, count: submission.jobs.count)
+        return .accepted(first: first, count: submission.jobs.count, exceptions: exceptions)
     }
 
     /// What a sequence was answered, if it is the one that has this place.
@@ -63,7 +66,9 @@ extension StoreTransaction {
         guard try read.step() else { return nil }
         defer { read.reset() }
         guard read.unsigned(0) == sequence else { return nil }
-        return .repeated(first: JobID(rawValue: read.unsigned(1)), count: Int(read.integer(2)))
+        return .repeated(
+            first: JobID(rawValue: read.unsigned(1)), count: Int(read.integer(2)),
+            exceptions: [SubmitException](stored: read.blob(3)))
     }
 
     private func session(_ id: SessionID) throws(StoreError) -> Session? {
@@ -92,5 +97,33 @@ extension StoreTransaction {
     private static func bindPlaces(of number: Int64, to statement: Statement) {
         statement.bind(0, number * Int64(self.window))
         statement.bind(1, (number + 1) * Int64(self.window) - 1)
+    }
+}
+
+/// Twelve bytes each, little-endian: the place, with the top bit set if the job's payload was replaced, and its id.
+extension [SubmitException] {
+    private static let replacedBit: UInt32 = 1 << 31
+
+    fileprivate var stored: [UInt8]? {
+        guard !self.isEmpty else { return nil }
+        var bytes: [UInt8] = []
+        for exception in self {
+            var place = UInt32(exception.place)
+            if case .replaced = exception.kind { place |= Self.replacedBit }
+            Swift.withUnsafeBytes(of: place.littleEndian) { bytes.append(contentsOf: $0) }
+            Swift.withUnsafeBytes(of: exception.id.rawValue.littleEndian) { bytes.append(contentsOf: $0) }
+        }
+        return bytes
+    }
+
+    fileprivate init(stored bytes: UnsafeRawBufferPointer) {
+        self = stride(from: 0, to: bytes.count - bytes.count % 12, by: 12).map { offset in
+            let place = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            let id = JobID(
+                rawValue: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt64.self)))
+            return SubmitException(
+                place: Int(place & ~Self.replacedBit),
+                kind: place & Self.replacedBit == 0 ? .existing(id) : .replaced(id))
+        }
     }
 }

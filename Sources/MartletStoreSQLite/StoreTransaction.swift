@@ -22,6 +22,8 @@ final class StoreTransaction {
     private var isChanged: [Bool] = []
     var sessions: [SessionID: Session] = [:]
     var nextSequence: UInt64 = 1
+    /// Of the group that is being applied.
+    var consequences = Consequences()
 
     init(_ database: Database, shard: UInt16) throws(StoreError) {
         self.database = database
@@ -51,7 +53,8 @@ final class StoreTransaction {
     func commit() throws(StoreError) { try self.statements.commit.run() }
 
     /// Applies the group's changes between ``begin()`` and ``commit()``.
-    func apply(_ group: CommitGroup) throws(StoreError) -> [ChangeOutcome] {
+    func apply(_ group: CommitGroup) throws(StoreError) -> CommitResult {
+        self.consequences = Consequences()
         try self.checkEpoch(group.epoch)
         for (id, key) in group.newLanes where Int(id.rawValue) >= self.lanes.count {
             precondition(Int(id.rawValue) == self.lanes.count, "lanes are numbered without gaps")
@@ -69,7 +72,7 @@ final class StoreTransaction {
             self.statements.writeSequence.bind(0, Int64(self.nextSequence))
             try self.statements.writeSequence.run()
         }
-        return outcomes
+        return CommitResult(outcomes: outcomes, consequences: self.consequences)
     }
 
     private func checkEpoch(_ expected: Epoch) throws(StoreError) {
@@ -87,8 +90,7 @@ final class StoreTransaction {
         case .openSession(let id): try self.open(id, at: now)
         case .submit(let submission): return .submitted(try self.submit(submission, at: now))
         case .succeed(let jobs): return .applied(missing: try self.succeed(jobs, at: now))
-        case .update(let updates): return .applied(missing: try self.update(updates, at: now))
-        case .deleteDead(let ids): return .applied(missing: try self.deleteDead(ids))
+        case .update, .move, .checkpoint, .delete: return .applied(missing: try self.applyByRule(change, at: now))
         case .saveNode(let record):
             self.statements.writeNode.bind(0, record.id.name)
             self.statements.writeNode.bind(1, Int64(bitPattern: record.id.incarnation))
@@ -98,9 +100,20 @@ final class StoreTransaction {
             self.statements.deleteNode.bind(0, name)
             try self.statements.deleteNode.run()
         case .expireSessions(let time): try self.expireSessions(unusedSince: time)
-        case .purgeFinished(let state, let time, let limit): try self.purge(state, before: time, limit: limit)
+        case .purge(let limit): return .purged(count: try self.purge(limit: limit, at: now))
         }
         return .done
+    }
+
+    private func applyByRule(_ change: Change, at now: WallTime) throws(StoreError) -> [JobID] {
+        var tables = SQLiteTables(transaction: self)
+        switch change {
+        case .update(let updates): return try tables.update(updates, at: now)
+        case .move(let changes): return try tables.move(changes)
+        case .checkpoint(let points): return try tables.save(points)
+        case .delete(let ids): return try tables.delete(ids)
+        default: preconditionFailure("this change is not about jobs")
+        }
     }
 
     // MARK: Counts

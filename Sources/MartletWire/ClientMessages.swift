@@ -98,11 +98,29 @@ package struct Submitted: Message {
     package var count: UInt32
     /// The same submit was accepted before; these are its ids.
     package var isRepeat: Bool
+    /// Jobs that were not created, because another one has their unique key. All others have the ids from `first` on.
+    package var exceptions: [Exception]
 
-    package init(first: JobID, count: UInt32, isRepeat: Bool) {
+    package struct Exception: Hashable, Sendable {
+        /// The job's place in the submit.
+        package var place: UInt32
+        /// Who has the key.
+        package var id: JobID
+        /// It has taken over the payload.
+        package var isReplaced: Bool
+
+        package init(place: UInt32, id: JobID, isReplaced: Bool) {
+            self.place = place
+            self.id = id
+            self.isReplaced = isReplaced
+        }
+    }
+
+    package init(first: JobID, count: UInt32, isRepeat: Bool, exceptions: [Exception] = []) {
         self.first = first
         self.count = count
         self.isRepeat = isRepeat
+        self.exceptions = exceptions
     }
 }
 

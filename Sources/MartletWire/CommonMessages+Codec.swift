@@ -17,6 +17,7 @@ extension ErrorReply {
             $0.write(self.code.rawValue)
             $0.write(self.message)
             $0.write(self.challenge)
+            if self.code == .duplicate { $0.write(self.existing ?? JobID(rawValue: 0)) }
         }
     }
 
@@ -24,7 +25,9 @@ extension ErrorReply {
         try reader.nextRecord()
         let code = Code(rawValue: try reader.read()) ?? .internal
         let message = try reader.readText("message")
-        self.init(code, message, challenge: try reader.readBytes())
+        let challenge = try reader.readBytes()
+        let existing = code == .duplicate ? try reader.readJobID() : JobID(rawValue: 0)
+        self.init(code, message, challenge: challenge, existing: existing.rawValue == 0 ? nil : existing)
     }
 }
 

@@ -31,14 +31,19 @@ package struct ErrorReply: Message, Error {
         /// The coordinator is starting or stopping.
         case unavailable = 16
         case `internal` = 17
+        /// A unique key is taken, and the job wants to be refused then. Nothing was created.
+        case duplicate = 18
     }
 
     package var code: Code
     package var message: String
     /// With `authenticationRequired`: 32 random bytes to be proved against. Else empty.
     package var challenge: Bytes
+    /// With `duplicate`: the job that has the key, if it is not one of the same submit.
+    package var existing: JobID?
 
-    package init(_ code: Code, _ message: String, challenge: Bytes = .empty) {
+    package init(_ code: Code, _ message: String, challenge: Bytes = .empty, existing: JobID? = nil) {
+        self.existing = existing
         self.code = code
         self.message = message
         self.challenge = challenge

@@ -134,15 +134,35 @@ extension Submitted {
         writer.record {
             $0.write(self.first)
             $0.write(self.count)
-            $0.write(self.isRepeat ? 1 : 0 as UInt8)
+            $0.write((self.isRepeat ? 1 : 0) | (self.exceptions.isEmpty ? 0 : 2) as UInt8)
+            if !self.exceptions.isEmpty { $0.write(UInt32(self.exceptions.count)) }
         }
+        writer.records(self.exceptions)
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
         try reader.nextRecord()
         self.first = try reader.readJobID()
         self.count = try reader.read()
-        self.isRepeat = try reader.read(UInt8.self) & 1 != 0
+        let bits: UInt8 = try reader.read()
+        self.isRepeat = bits & 1 != 0
+        self.exceptions = bits & 2 == 0 ? [] : try reader.records(try reader.read(), "exceptions")
+    }
+}
+
+extension Submitted.Exception: FrameRecord {
+    static let bytesMin = 4 + 8 + 1
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.place)
+        writer.write(self.id)
+        writer.write(self.isReplaced ? 1 : 0 as UInt8)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        self.place = try reader.read()
+        self.id = try reader.readJobID()
+        self.isReplaced = try reader.read(UInt8.self) & 1 != 0
     }
 }
 

@@ -17,8 +17,7 @@ import Testing
             let opening = try await store.open()
             let log = CommitLog(
                 loop: bench.outside, store: store, epoch: opening.epoch,
-                lanes: LaneDirectory(settings: .standard, recovered: opening.lanes), log: .none,
-                afterGroup: { steps.withLock { $0.append("jobs dispatched") } })
+                lanes: LaneDirectory(settings: .standard, recovered: opening.lanes), log: .none)
             for name in ["one", "two"] {
                 let session = SessionID(high: 9, low: UInt64(name.utf8.first!))
                 let request = Recorder { steps.withLock { $0.append("\(name) answered") } }
@@ -28,7 +27,9 @@ import Testing
                 }
             }
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask(executorPreference: bench.outside) { try await log.run() }
+                group.addTask(executorPreference: bench.outside) {
+                    try await log.run { _ in steps.withLock { $0.append("jobs dispatched") } }
+                }
                 try await bench.until { steps.withLock { $0.count == 5 } }
                 group.cancelAll()
             }

@@ -35,8 +35,8 @@ extension CommitGroup {
 }
 
 /// The in-memory store with faults as the test has them.
-final class ScriptedStore: JobStore {
-    private let inner: InMemoryStore
+final class ScriptedStore: ForwardingStore {
+    let inner: InMemoryStore
     private let faults: StoreFaults
     private let loop: EventLoop
 
@@ -46,14 +46,14 @@ final class ScriptedStore: JobStore {
         self.loop = loop
     }
 
-    func commit(_ group: CommitGroup) async throws(StoreError) -> [ChangeOutcome] {
+    func commit(_ group: CommitGroup) async throws(StoreError) -> CommitResult {
         let plan = self.faults.current
         try? await self.loop.sleep(for: plan.latency)
         if let error = plan.refuse(group) { throw error }
-        let outcomes = try await self.inner.commit(group)
+        let result = try await self.inner.commit(group)
         self.faults.note(group)
         if let error = plan.failAfter(group) { throw error }
-        return outcomes
+        return result
     }
 
     func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
@@ -61,28 +61,4 @@ final class ScriptedStore: JobStore {
         if self.faults.current.loadsFail { throw StoreError(.failed, "as told") }
         return try await self.inner.load(ids, bytesMax: bytesMax)
     }
-
-    func open() async throws(StoreError) -> StoreOpening { try await self.inner.open() }
-
-    func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
-        try await self.inner.readyJobs(after: after, limit: limit)
-    }
-
-    func scheduledJobs(
-        after: ScheduledJob?, dueBy due: WallTime, limit: Int
-    ) async throws(StoreError) -> [ScheduledJob] {
-        try await self.inner.scheduledJobs(after: after, dueBy: due, limit: limit)
-    }
-
-    func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord] {
-        try await self.inner.jobs(matching: filter, after: after, limit: limit)
-    }
-
-    func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
-        try await self.inner.job(id)
-    }
-
-    func laneTotals() async throws(StoreError) -> [LaneTotals] { try await self.inner.laneTotals() }
-
-    func close() async { await self.inner.close() }
 }

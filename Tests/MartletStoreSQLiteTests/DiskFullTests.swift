@@ -97,11 +97,11 @@ import Testing
             epoch: epoch, now: WallTime(microseconds: 2),
             changes: [.succeed([SucceededJob(id: JobID(shard: 0, sequence: 1), lane: Self.lane)])])
         completion.mayUseReserve = true
-        #expect(try await store.commit(completion) == [.applied(missing: [])])
+        #expect(try await store.commit(completion).outcomes == [.applied(missing: [])])
 
         // Room again: the reserve is laid down before anything else is taken in.
         disk.grow(to: 200 << 20)
-        let outcomes = try await store.commit(small)
+        let outcomes = try await store.commit(small).outcomes
         #expect(outcomes.last == .submitted(.accepted(first: JobID(shard: 0, sequence: 4), count: 1)))
         #expect(FileManager.default.fileExists(atPath: reserve))
         await store.close()
@@ -132,7 +132,7 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: folder.file("store.db-reserve")))
         group.mayUseReserve = true
         vfs.fail(.write, after: 3, with: SQLITE_FULL)
-        let outcomes = try await store.commit(group)
+        let outcomes = try await store.commit(group).outcomes
         #expect(outcomes.last == .submitted(.accepted(first: JobID(shard: 0, sequence: 1), count: 1)))
         #expect(!FileManager.default.fileExists(atPath: folder.file("store.db-reserve")))
         await store.close()
@@ -150,8 +150,8 @@ import Testing
         // Many times what the log may take.
         for sequence in 1...400 as ClosedRange<UInt64> {
             let group = Self.submit(sequence, epoch: epoch)
-            let outcomes = try await store.commit(group)
-            guard case .submitted(.accepted(let first, 1)) = outcomes.last else {
+            let outcomes = try await store.commit(group).outcomes
+            guard case .submitted(.accepted(let first, 1, _)) = outcomes.last else {
                 Issue.record("\(outcomes)")
                 break
             }

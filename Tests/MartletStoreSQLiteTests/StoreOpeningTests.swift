@@ -38,7 +38,7 @@ import Testing
         let error = await Self.open(folder, loops)
         #expect(error?.code == .newerVersion)
         #expect(error?.message.contains("99") == true)
-        Self.execute("PRAGMA user_version = 1", on: folder.file("store.db"))
+        Self.execute("PRAGMA user_version = 2", on: folder.file("store.db"))
         #expect(await Self.open(folder, loops) == nil)
     }
 

@@ -24,7 +24,7 @@ struct StoreWorkload {
         var accepted: [Submission?] = [nil]
         for _ in 0..<count {
             let group = generator.next(for: state)
-            let outcomes = state.apply(group)
+            let outcomes = state.apply(group).outcomes
             groups.append(group)
             states.append(state)
             accepted.append(Self.lastAccepted(of: group, outcomes) ?? accepted.last!)

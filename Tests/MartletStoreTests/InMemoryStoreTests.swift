@@ -36,8 +36,8 @@ import Testing
         }
         #expect(error?.code == .fenced)
         let submission = Submission(session: session, sequence: 1, jobs: [])
-        let outcomes = try await second.commit(
+        let result = try await second.commit(
             CommitGroup(epoch: next.epoch, now: WallTime(microseconds: 3), changes: [.submit(submission)]))
-        #expect(outcomes == [.submitted(.accepted(first: JobID(shard: 0, sequence: 1), count: 0))])
+        #expect(result.outcomes == [.submitted(.accepted(first: JobID(shard: 0, sequence: 1), count: 0))])
     }
 }

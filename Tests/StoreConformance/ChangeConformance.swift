@@ -76,11 +76,9 @@ extension StoreConformance {
         #expect(try await owner.store.load(ids, bytesMax: .max).jobs.isEmpty)
         #expect(try await owner.store.readyJobs(after: nil, limit: 9).isEmpty)
         #expect(try await owner.totals().succeededTotal == 3)
-        #expect(try await owner.commit(.purgeFinished(state: .succeeded, before: 700, limit: 9)) == [.done])
+        #expect(try await owner.commit(.purge(limit: 9), at: 999) == [.purged(count: 0)])
         #expect(try await owner.states(ids) == [.succeeded, .succeeded, nil])
-        try await owner.commit(.purgeFinished(state: .dead, before: 701, limit: 9))
-        #expect(try await owner.states(ids) == [.succeeded, .succeeded, nil])
-        try await owner.commit(.purgeFinished(state: .succeeded, before: 701, limit: 9))
+        #expect(try await owner.commit(.purge(limit: 9), at: 1000) == [.purged(count: 2)])
         #expect(try await owner.states(ids) == [nil, nil, nil])
         #expect(try await owner.totals().succeededTotal == 3)
         await owner.store.close()
@@ -165,7 +163,7 @@ extension StoreConformance {
         try await owner.commit(.update(ids.prefix(3).map { JobUpdate($0, .dead, failures: 15) }))
         #expect(try await owner.totals().dead == 3)
         #expect(
-            try await owner.commit(.deleteDead([ids[3], ids[0], ids[0]])) == [.applied(missing: [ids[3], ids[0]])])
+            try await owner.commit(.delete([ids[3], ids[0], ids[0]])) == [.applied(missing: [ids[3], ids[0]])])
         #expect(
             try await owner.commit(.update([JobUpdate(ids[1], expected: .dead, .ready)])) == [.applied(missing: [])])
         #expect(try await owner.states(ids) == [nil, .ready, .dead, .ready])
@@ -181,16 +179,19 @@ extension StoreConformance {
         let owner = try await suite.openWithLanes()
         let ids = try await owner.submit(1, .jobs(6))
         for (place, time) in [(5, 10), (0, 20), (3, 20), (1, 30), (2, 40)] as [(Int, Int64)] {
-            try await owner.commit(.update([JobUpdate(ids[place], .dead)]), at: WallTime(microseconds: time))
+            let update = JobUpdate(ids[place], .dead, keptFor: .microseconds(100))
+            try await owner.commit(.update([update]), at: WallTime(microseconds: time))
         }
-        try await owner.commit(.purgeFinished(state: .dead, before: 40, limit: 2))
+        #expect(try await owner.commit(.purge(limit: 2), at: 130) == [.purged(count: 2)])
         #expect(try await owner.states(ids) == [nil, .dead, .dead, .dead, .ready, nil])
         #expect(try await owner.totals().deletedTotal == 2)
-        try await owner.commit(.purgeFinished(state: .dead, before: 40, limit: 9))
+        try await owner.commit(.purge(limit: 9), at: 139)
         #expect(try await owner.states(ids) == [nil, nil, .dead, nil, .ready, nil])
-        // What is not over is never purged.
-        try await owner.commit(.purgeFinished(state: .ready, before: .minutes(9), limit: 9))
-        #expect(try await owner.states([ids[4]]) == [.ready])
+        // What is not over is never purged, nor what is kept for ever.
+        try await owner.commit(.update([JobUpdate(ids[2], expected: .dead, .ready)]), at: 139)
+        try await owner.commit(.update([JobUpdate(ids[2], .dead)]), at: 139)
+        try await owner.commit(.purge(limit: 9), at: .minutes(9))
+        #expect(try await owner.states([ids[2], ids[4]]) == [.dead, .ready])
         #expect(try await owner.totals().dead == 1)
         await owner.store.close()
     }
@@ -201,7 +202,7 @@ extension StoreConformance {
         let id = before.advanced(by: 1)
         let outcomes = try await owner.commit(
             .submit(Submission(2, .jobs(1))), .update([JobUpdate(id, .dead)]), .succeed([SucceededJob(id)]),
-            .deleteDead([id]), .deleteDead([id]))
+            .delete([id]), .delete([id]))
         #expect(
             outcomes == [
                 .submitted(.accepted(first: id, count: 1)), .applied(missing: []), .applied(missing: [id]),

@@ -38,8 +38,8 @@ package struct GroupGenerator {
         self.now += Int64(self.below(90_000_000))
         var newLanes: [(id: LaneID, key: LaneKey)] = []
         if self.lanesUsed < 2 || (self.lanesUsed < 6 && self.chance(10)) {
-            let priority = Priority(rawValue: UInt8(self.below(10)))!
-            let key = LaneKey(queue: "q\(self.lanesUsed % 2)", type: "t\(self.lanesUsed / 2)", priority: priority)
+            let priority = Priority(rawValue: UInt8(self.lanesUsed / 2 * 3 + self.below(3)))!
+            let key = LaneKey(queue: "q\(self.lanesUsed % 2)", type: "t\(self.lanesUsed / 4)", priority: priority)
             newLanes.append((LaneID(rawValue: UInt32(self.lanesUsed)), key))
             self.lanesUsed += 1
         }
@@ -58,7 +58,15 @@ package struct GroupGenerator {
         case 50..<72:
             return .succeed(self.pick(from: state).map { self.success(of: $0, in: state, lanes: lanes.count) })
         case 72..<88: return .update(self.pick(from: state).map { self.update(of: $0, in: state, lanes: lanes.count) })
-        case 88..<92: return .deleteDead(self.pick(from: state))
+        case 88..<90: return .delete(self.pick(from: state))
+        case 90: return .move(self.pick(from: state).map { self.laneChange(of: $0, in: state, lanes: lanes.count) })
+        case 91:
+            return .checkpoint(
+                self.pick(from: state).map { id in
+                    Checkpoint(
+                        id: id, lane: self.lane(of: id, in: state, lanes: lanes.count),
+                        revision: UInt32(self.below(2)), value: Bytes(copying: [UInt8(self.below(256))]))
+                })
         case 92..<94:
             let id = NodeID(name: "n\(self.below(3))", incarnation: self.random.next())
             return .saveNode(NodeRecord(id: id, leaseDuration: .seconds(self.below(60))))
@@ -66,9 +74,7 @@ package struct GroupGenerator {
         case 95..<97:
             return .expireSessions(unusedSince: WallTime(microseconds: self.now - Int64(self.below(1_200_000_000))))
         default:
-            let state = JobState.allCases[self.below(JobState.allCases.count)]
-            let before = WallTime(microseconds: self.now - Int64(self.below(600_000_000)))
-            return .purgeFinished(state: state, before: before, limit: self.below(5))
+            return .purge(limit: self.below(5))
         }
     }
 
@@ -101,10 +107,46 @@ package struct GroupGenerator {
         var options = JobOptions(priority: lanes[lane].priority)
         if self.chance(10) { options.timeout = .milliseconds(self.below(10_000_000)) }
         if self.chance(10) { options.retry = RetryPolicy(maxAttempts: 1 + self.below(9), jitter: 0.5) }
+        if self.chance(25) { options.rareOptions = self.rareOptions() }
         let payload = (0..<self.below(self.limits.payloadMax + 1)).map { _ in UInt8(self.below(256)) }
         let due = self.chance(20) ? WallTime(microseconds: self.now + Int64(self.below(5)) * 60_000_000) : nil
         return NewJob(
             lane: LaneID(rawValue: UInt32(lane)), options: options, payload: Bytes(copying: payload), due: due)
+    }
+
+    private mutating func rareOptions() -> JobOptions.Rare {
+        var rare = JobOptions.Rare()
+        if self.chance(60) {
+            rare.unique = UniqueKey(
+                "k\(self.below(4))", scope: self.chance(50) ? .queue : .type,
+                window: self.chance(50) ? .whilePending : .afterSuccess(.seconds(1 + self.below(600))),
+                conflict: UniqueKey.Conflict.allCases[self.below(3)])
+        }
+        if self.chance(30) { rare.expiry = .seconds(self.below(900)) }
+        if self.chance(30) { rare.group = "g\(self.below(3))" }
+        if self.chance(30) {
+            rare.key = "κ\(self.below(3))"
+            rare.isOrdered = self.chance(50)
+        }
+        if self.chance(20) { rare.retention = .seconds(self.below(900)) }
+        if self.chance(30) { rare.tags = ["red", "t\(self.below(3))"] }
+        if self.chance(20) { rare.metadata = ["trace": "\(self.below(1000))", "a": ""] }
+        return rare
+    }
+
+    private mutating func laneChange(of id: JobID, in state: StoreState, lanes: Int) -> LaneChange {
+        LaneChange(
+            id: id, lane: self.lane(of: id, in: state, lanes: lanes),
+            newLane: LaneID(rawValue: UInt32(self.below(lanes))))
+    }
+
+    /// Nil for ever.
+    private mutating func keptFor() -> Duration? {
+        switch self.below(4) {
+        case 0: nil
+        case 1, 2: .zero
+        default: .seconds(self.below(600))
+        }
     }
 
     /// Some jobs, most of which are there.
@@ -133,18 +175,33 @@ package struct GroupGenerator {
     }
 
     private mutating func success(of id: JobID, in state: StoreState, lanes: Int) -> SucceededJob {
-        SucceededJob(id: id, lane: self.lane(of: id, in: state, lanes: lanes), isRetained: self.chance(20))
+        let lane = self.lane(of: id, in: state, lanes: lanes)
+        guard self.chance(30) else { return SucceededJob(id: id, lane: lane) }
+        var details: SucceededJob.Details?
+        if self.chance(50) {
+            let followUps = (0..<(state.lanes.isEmpty ? 0 : self.below(3))).map { _ in
+                self.job(lanes: Array(state.lanes.prefix(lanes)))
+            }
+            let result = Bytes(copying: [UInt8(self.below(256))])
+            details = SucceededJob.Details(result: self.chance(60) ? result : nil, followUps: followUps)
+        }
+        return SucceededJob(
+            id: id, lane: lane, keptFor: self.keptFor(), revision: UInt32(self.below(8) / 7), details: details)
     }
 
     private mutating func update(of id: JobID, in state: StoreState, lanes: Int) -> JobUpdate {
         let next = [JobState.ready, .scheduled, .scheduled, .dead, .dead, .cancelled, .expired][self.below(7)]
         let due = next == .scheduled ? WallTime(microseconds: self.now + Int64(self.below(5)) * 60_000_000) : nil
         let failure = JobFailure(kind: "k\(self.below(3))", message: String(repeating: "m", count: self.below(30)))
+        let attempt = AttemptRecord(
+            number: UInt32(1 + self.below(40)), endedAt: WallTime(microseconds: self.now), node: "n", failure: failure,
+            output: Bytes(copying: [UInt8](repeating: 7, count: self.below(5))))
         return JobUpdate(
             id: id, lane: self.lane(of: id, in: state, lanes: lanes), expected: self.chance(80) ? .pending : .dead,
             state: next, due: due,
             history: JobHistory(failures: UInt16(self.below(4)), nodeDeaths: UInt8(self.below(3))),
-            failure: self.chance(50) ? failure : nil)
+            failure: self.chance(50) ? failure : nil, attempt: self.chance(30) ? attempt : nil,
+            keptFor: next.isTerminal ? self.keptFor() : nil)
     }
 }
 

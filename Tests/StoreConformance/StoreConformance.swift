@@ -25,7 +25,7 @@ package struct StoreConformance: Sendable {
     }
 
     /// All promises but that of the random model, which takes a seed.
-    package static let cases = openingCases + submitCases + changeCases + queryCases
+    package static let cases = openingCases + submitCases + changeCases + queryCases + uniqueCases + detailCases
 
     /// Opens the next store on the data.
     func open() async throws -> Owner {
@@ -61,13 +61,19 @@ struct Owner: Sendable {
     ) async throws(StoreError) -> [ChangeOutcome] {
         let lanes = newLanes.enumerated().map { (id: LaneID(rawValue: UInt32($0.offset)), key: $0.element) }
         return try await self.store.commit(
-            CommitGroup(epoch: epoch ?? self.epoch, now: now, newLanes: lanes, changes: changes))
+            CommitGroup(epoch: epoch ?? self.epoch, now: now, newLanes: lanes, changes: changes)
+        ).outcomes
+    }
+
+    /// Commits one change and says what it led to beside its outcome.
+    func consequences(of change: Change, at now: WallTime = 100) async throws(StoreError) -> Consequences {
+        try await self.store.commit(CommitGroup(epoch: self.epoch, now: now, changes: [change])).consequences
     }
 
     /// Submits in the standard session.
     func submit(_ sequence: UInt64, _ jobs: [NewJob], at now: WallTime = 100) async throws -> [JobID] {
         let outcomes = try await self.commit(.submit(Submission(sequence, jobs)), at: now)
-        guard case .submitted(.accepted(let first, let count)) = try #require(outcomes.first), count == jobs.count
+        guard case .submitted(.accepted(let first, let count, _)) = try #require(outcomes.first), count == jobs.count
         else {
             Issue.record("submit \(sequence) was not accepted: \(outcomes)")
             return []
@@ -106,7 +112,7 @@ extension SessionID {
 extension LaneKey {
     static let standard = [
         LaneKey(queue: "mail", type: "welcome"), LaneKey(queue: "mail", type: "invoice", priority: .highest),
-        LaneKey(queue: "maps", type: "welcome"),
+        LaneKey(queue: "maps", type: "welcome"), LaneKey(queue: "mail", type: "welcome", priority: .highest),
     ]
 }
 
@@ -114,6 +120,8 @@ extension LaneID {
     static let first = LaneID(rawValue: 0)
     static let second = LaneID(rawValue: 1)
     static let third = LaneID(rawValue: 2)
+    /// As the first, but more urgent.
+    static let urgent = LaneID(rawValue: 3)
 }
 
 extension Submission {
@@ -142,17 +150,19 @@ extension [NewJob] {
 
 extension SucceededJob {
     init(_ id: JobID, lane: LaneID = .first, retained: Bool = false) {
-        self.init(id: id, lane: lane, isRetained: retained)
+        self.init(id: id, lane: lane, keptFor: retained ? .microseconds(300) : .zero)
     }
 }
 
 extension JobUpdate {
     init(
         _ id: JobID, lane: LaneID = .first, expected: Expected = .pending, _ state: JobState, due: WallTime? = nil,
-        failures: UInt16 = 0, nodeDeaths: UInt8 = 0, failure: JobFailure? = nil
+        failures: UInt16 = 0, nodeDeaths: UInt8 = 0, failure: JobFailure? = nil, attempt: AttemptRecord? = nil,
+        keptFor: Duration? = nil
     ) {
         self.init(
             id: id, lane: lane, expected: expected, state: state, due: due,
-            history: JobHistory(failures: failures, nodeDeaths: nodeDeaths), failure: failure)
+            history: JobHistory(failures: failures, nodeDeaths: nodeDeaths), failure: failure,
+            attempt: attempt, keptFor: keptFor)
     }
 }

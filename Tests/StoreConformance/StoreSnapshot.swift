@@ -9,6 +9,9 @@ package struct StoreSnapshot: Equatable, Sendable {
     package let jobs: [JobRecord]
     package let payloads: [Bytes?]
     package let bodies: [StoredJob]
+    package let attempts: [[AttemptRecord]]
+    package let results: [Bytes?]
+    package let expiring: [ExpiringJob]
 
     /// What a model shows.
     package init(of state: StoreState) {
@@ -19,6 +22,9 @@ package struct StoreSnapshot: Equatable, Sendable {
         self.jobs = records
         self.payloads = records.map { state.job($0.id)?.payload }
         self.bodies = state.load(records.map(\.id), bytesMax: .max).jobs
+        self.attempts = records.map { state.attempts(of: $0.id) }
+        self.results = records.map { state.result(of: $0.id) }
+        self.expiring = state.expiredJobs(by: WallTime(microseconds: .max), after: nil, limit: .max)
     }
 
     /// What an open store shows, asked in pages.
@@ -44,11 +50,44 @@ package struct StoreSnapshot: Equatable, Sendable {
             jobs += next
             if next.count < page { break }
         }
+        var attempts: [[AttemptRecord]] = []
+        var results: [Bytes?] = []
+        for record in jobs {
+            attempts.append(try await store.attempts(of: record.id))
+            results.append(try await store.result(of: record.id))
+        }
+        var expiring: [ExpiringJob] = []
+        while true {
+            let end = WallTime(microseconds: .max)
+            let next = try await store.expiredJobs(by: end, after: expiring.last, limit: page)
+            expiring += next
+            if next.count < page { break }
+        }
+        self.attempts = attempts
+        self.results = results
+        self.expiring = expiring
         self.ready = ready
         self.scheduled = scheduled
         self.totals = try await store.laneTotals()
         self.jobs = jobs
         self.payloads = payloads
         self.bodies = try await store.load(jobs.map(\.id), bytesMax: .max).jobs
+    }
+}
+
+extension StoreSnapshot {
+    /// What is first found to differ, for people; nil if nothing does.
+    package func difference(from other: StoreSnapshot) -> String? {
+        Self.first(self.ready, other.ready, "ready") ?? Self.first(self.scheduled, other.scheduled, "scheduled")
+            ?? Self.first(self.totals, other.totals, "totals") ?? Self.first(self.jobs, other.jobs, "jobs")
+            ?? Self.first(self.payloads, other.payloads, "payloads") ?? Self.first(self.bodies, other.bodies, "bodies")
+            ?? Self.first(self.attempts, other.attempts, "attempts")
+            ?? Self.first(self.results, other.results, "results")
+            ?? Self.first(self.expiring, other.expiring, "expiring")
+    }
+
+    private static func first<Element: Equatable>(_ a: [Element], _ b: [Element], _ name: String) -> String? {
+        for (place, (x, y)) in zip(a, b).enumerated() where x != y { return "\(name)[\(place)]: \(x) is not \(y)" }
+        return a.count == b.count ? nil : "\(a.count) \(name) are not \(b.count)"
     }
 }

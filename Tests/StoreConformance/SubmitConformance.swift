@@ -76,7 +76,7 @@ extension StoreConformance {
             .submit(Submission(1, .jobs(2), session: .other)), .openSession(.other),
             .submit(Submission(1, .jobs(1), session: .other)))
         #expect(outcomes[0] == .submitted(.sessionExpired))
-        guard case .submitted(.accepted(_, 1)) = outcomes[2] else {
+        guard case .submitted(.accepted(_, 1, _)) = outcomes[2] else {
             Issue.record("a session is there from the change on that opens it")
             return
         }

@@ -67,8 +67,8 @@ final class StoreRun {
         let submission = Submission(session: self.session, sequence: self.sequence, jobs: new)
         let group = CommitGroup(
             epoch: self.epoch, now: WallTime(microseconds: 1), changes: [.submit(submission), .succeed(jobs)])
-        let outcomes = try await self.store.commit(group)
-        guard case .submitted(.accepted(let first, count)) = outcomes[0], outcomes[1] == .applied(missing: []) else {
+        let outcomes = try await self.store.commit(group).outcomes
+        guard case .submitted(.accepted(let first, count, _)) = outcomes[0], outcomes[1] == .applied(missing: []) else {
             fatalError("the store did something else: \(outcomes)")
         }
         return first

@@ -74,7 +74,7 @@ extension Client {
         guard self.configuration.middleware.isEmpty else {
             return try await self.submitThroughMiddleware([entry])[0]
         }
-        return try await self.submit(entry)
+        return try await self.submit(entry)[0]
     }
 
     private nonisolated func submit(_ parts: SubmitParts) async throws(MartletError) -> [JobID] {
@@ -88,12 +88,10 @@ extension Client {
     nonisolated func send(_ entries: [SubmitEntry]) async throws(MartletError) -> [JobID] {
         switch entries.count {
         case 0: return []
-        case 1:
-            let first = try await self.submit(entries[0])
-            return entries[0].jobs.indices.map { first.advanced(by: $0) }
+        case 1: return try await self.submit(entries[0]).ids
         default: break
         }
-        let firsts: [SubmitCore.Outcome] = await withTaskGroup(of: (Int, SubmitCore.Outcome).self) { group in
+        let accepted: [SubmitCore.Outcome] = await withTaskGroup(of: (Int, SubmitCore.Outcome).self) { group in
             var outcomes: [SubmitCore.Outcome?] = Array(repeating: nil, count: entries.count)
             var next = 0
             func add() {
@@ -119,10 +117,7 @@ extension Client {
         }
         var ids: [JobID] = []
         ids.reserveCapacity(entries.reduce(0) { $0 + $1.jobs.count })
-        for (entry, outcome) in zip(entries, firsts) {
-            let first = try outcome.get()
-            for offset in entry.jobs.indices { ids.append(first.advanced(by: offset)) }
-        }
+        for outcome in accepted { ids += try outcome.get().ids }
         return ids
     }
 
@@ -140,9 +135,7 @@ extension Client {
         if let problem = NameRule.problem(queue) {
             throw MartletError(.invalidRequest, "the queue \"\(queue)\" \(problem)")
         }
-        if let timeout = options.timeout, timeout <= .zero {
-            throw MartletError(.invalidRequest, "a job's timeout must be positive")
-        }
+        if let problem = options.problem { throw MartletError(.invalidRequest, problem) }
         return JobTemplate(type: type, queue: queue, options: options)
     }
 }

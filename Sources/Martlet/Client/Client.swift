@@ -132,8 +132,8 @@ public actor Client {
 
     /// Has `entry` sent, by this call or another.
     ///
-    /// - Returns: the id of its first job; the others follow it.
-    nonisolated func submit(_ entry: SubmitEntry) async throws(MartletError) -> JobID {
+    /// - Returns: the ids of its jobs.
+    nonisolated func submit(_ entry: SubmitEntry) async throws(MartletError) -> AcceptedJobs {
         // Preferring the loop to the pool, the call reaches it once and stays there until it is answered. Otherwise
         // whatever in it belongs to no actor goes to the pool and back, at a thread's wake each way.
         try await self.loop.run { await self.outcome(of: entry) }.get()
@@ -147,7 +147,7 @@ public actor Client {
         }
     }
 
-    private func send(_ entry: SubmitEntry) async throws(MartletError) -> JobID {
+    private func send(_ entry: SubmitEntry) async throws(MartletError) -> AcceptedJobs {
         guard !self.isClosed else { throw MartletError(.closed, "the client was closed") }
         guard !Task.isCancelled else { throw MartletError(.cancelled, "the task was cancelled") }
         var entry = entry

@@ -52,7 +52,7 @@ struct SubmitCore: Sendable {
     }
 
     /// How a call ends.
-    typealias Outcome = Result<JobID, MartletError>
+    typealias Outcome = Result<AcceptedJobs, MartletError>
 
     /// What follows from an answer.
     enum Verdict {
@@ -208,11 +208,12 @@ struct SubmitCore: Sendable {
                 return .finished(Self.failing(frame, MartletError(.outcomeUnknown, problem)))
             }
             self.retire(frame)
-            var first = submitted.first
+            var place = 0
             var outcomes: [(SubmitEntry.ID, Outcome)] = []
             for (entry, isWaiting) in zip(frame.entries, frame.isWaiting) {
-                if isWaiting { outcomes.append((entry.id, .success(first))) }
-                first = first.advanced(by: entry.jobs.count)
+                let accepted = AcceptedJobs(submitted, places: place..<place + entry.jobs.count)
+                if isWaiting { outcomes.append((entry.id, .success(accepted))) }
+                place += entry.jobs.count
             }
             return .finished(outcomes)
         case .refused(let refusal):

@@ -1,0 +1,53 @@
+package import MartletCore
+
+/// A store that another one works for: it does by itself only what it does otherwise. For faults and observers.
+package protocol ForwardingStore: JobStore {
+    associatedtype Inner: JobStore
+    var inner: Inner { get }
+}
+
+extension ForwardingStore {
+    package func open() async throws(StoreError) -> StoreOpening { try await self.inner.open() }
+
+    package func commit(_ group: CommitGroup) async throws(StoreError) -> CommitResult {
+        try await self.inner.commit(group)
+    }
+
+    package func readyJobs(after: JobID?, limit: Int) async throws(StoreError) -> [ReadyJob] {
+        try await self.inner.readyJobs(after: after, limit: limit)
+    }
+
+    package func scheduledJobs(
+        after: ScheduledJob?, dueBy due: WallTime, limit: Int
+    ) async throws(StoreError) -> [ScheduledJob] {
+        try await self.inner.scheduledJobs(after: after, dueBy: due, limit: limit)
+    }
+
+    package func expiredJobs(
+        by now: WallTime, after: ExpiringJob?, limit: Int
+    ) async throws(StoreError) -> [ExpiringJob] {
+        try await self.inner.expiredJobs(by: now, after: after, limit: limit)
+    }
+
+    package func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {
+        try await self.inner.load(ids, bytesMax: bytesMax)
+    }
+
+    package func jobs(matching filter: JobFilter, after: JobID?, limit: Int) async throws(StoreError) -> [JobRecord] {
+        try await self.inner.jobs(matching: filter, after: after, limit: limit)
+    }
+
+    package func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
+        try await self.inner.job(id)
+    }
+
+    package func attempts(of id: JobID) async throws(StoreError) -> [AttemptRecord] {
+        try await self.inner.attempts(of: id)
+    }
+
+    package func result(of id: JobID) async throws(StoreError) -> Bytes? { try await self.inner.result(of: id) }
+
+    package func laneTotals() async throws(StoreError) -> [LaneTotals] { try await self.inner.laneTotals() }
+
+    package func close() async { await self.inner.close() }
+}

@@ -1,0 +1,34 @@
+package import MartletCore
+
+/// Lists of changes, one after the other. Each returns the ids of those that could not be made, in order.
+extension JobTables {
+    package mutating func succeed(_ jobs: [SucceededJob], at now: WallTime) throws(StoreError) -> [JobID] {
+        var missing: [JobID] = []
+        for job in jobs where !(try self.succeed(job, at: now)) { missing.append(job.id) }
+        return missing
+    }
+
+    package mutating func update(_ updates: [JobUpdate], at now: WallTime) throws(StoreError) -> [JobID] {
+        var missing: [JobID] = []
+        for update in updates where !(try self.update(update, at: now)) { missing.append(update.id) }
+        return missing
+    }
+
+    package mutating func move(_ changes: [LaneChange]) throws(StoreError) -> [JobID] {
+        var missing: [JobID] = []
+        for change in changes where !(try self.move(change)) { missing.append(change.id) }
+        return missing
+    }
+
+    package mutating func save(_ checkpoints: [Checkpoint]) throws(StoreError) -> [JobID] {
+        var missing: [JobID] = []
+        for checkpoint in checkpoints where !(try self.saveCheckpoint(checkpoint)) { missing.append(checkpoint.id) }
+        return missing
+    }
+
+    package mutating func delete(_ ids: [JobID]) throws(StoreError) -> [JobID] {
+        var missing: [JobID] = []
+        for id in ids where !(try self.delete(id)) { missing.append(id) }
+        return missing
+    }
+}

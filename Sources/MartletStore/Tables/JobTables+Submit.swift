@@ -1,0 +1,97 @@
+package import MartletCore
+
+/// How jobs come into being.
+extension JobTables {
+    /// Why none of a submission's jobs may be created, if so: the first that wants to be refused and whose key is taken.
+    package func refusal(of jobs: [NewJob], at now: WallTime) throws(StoreError) -> SubmitOutcome? {
+        guard jobs.contains(where: { $0.options.unique?.conflict == .refuse }) else { return nil }
+        var taken: Set<UniqueName> = []
+        for (place, job) in jobs.enumerated() {
+            guard let unique = job.options.unique else { continue }
+            let name = UniqueName(unique, of: self.laneKey(job.lane))
+            let isRepeated = !taken.insert(name).inserted
+            guard unique.conflict == .refuse else { continue }
+            if let hold = try self.hold(on: name), !hold.isOver(at: now) {
+                return .duplicate(place: place, existing: hold.job)
+            }
+            if isRepeated { return .duplicate(place: place, existing: nil) }
+        }
+        return nil
+    }
+
+    /// Creates a job, or finds the one that has its unique key.
+    ///
+    /// - Returns: what became of it, if it was not created.
+    package mutating func create(
+        _ job: NewJob, as id: JobID, at now: WallTime
+    ) throws(StoreError) -> SubmitException.Kind? {
+        var flags: JobFlags = []
+        if let unique = job.options.unique {
+            if let kind = try self.meet(unique, of: job, at: now) { return kind }
+            try self.setHold(on: UniqueName(unique, of: self.laneKey(job.lane)), UniqueHold(job: id))
+            flags.insert(.unique)
+        }
+        let isLater = job.due.map { $0 > now } ?? false
+        let row = JobRow(
+            id: id, lane: job.lane, state: job.due == nil ? .ready : .scheduled, due: job.due, options: job.options,
+            createdAt: now, flags: flags, expires: job.options.expiry.map { (isLater ? job.due! : now) + $0 })
+        try self.insert(row, payload: job.payload)
+        self.count(in: job.lane) { totals in
+            totals.move(from: nil, to: row.state)
+            totals.submittedTotal += 1
+        }
+        return nil
+    }
+
+    /// The job that has the key of a new one, as it is after that.
+    private mutating func meet(
+        _ unique: UniqueKey, of job: NewJob, at now: WallTime
+    ) throws(StoreError) -> SubmitException.Kind? {
+        let name = UniqueName(unique, of: self.laneKey(job.lane))
+        guard let hold = try self.hold(on: name), !hold.isOver(at: now) else { return nil }
+        guard unique.conflict == .replace, var row = try self.row(hold.job), row.isPending else {
+            return .existing(hold.job)
+        }
+        row.revision += 1
+        if row.state != .blocked {
+            self.count(in: row.lane) { $0.move(from: row.state, to: job.due == nil ? .ready : .scheduled) }
+            row.state = job.due == nil ? .ready : .scheduled
+        }
+        row.due = job.due
+        row.history = JobHistory()
+        try self.replacePayload(of: row.id, by: job.payload)
+        try self.write(row)
+        self.moved(row, from: row.lane)
+        return .replaced(hold.job)
+    }
+
+    /// Notes that the owner is to run a job, or to wait for its time.
+    mutating func becameWaiting(_ row: JobRow) {
+        guard row.isWaiting else { return }
+        self.consequences.waiting.append(Consequences.Waiting(row))
+    }
+
+    /// Notes that a job which the owner may know is not as it was.
+    mutating func moved(_ row: JobRow, from lane: LaneID) {
+        guard row.isWaiting else { return }
+        self.consequences.moved.append(Consequences.Moved(before: lane, after: Consequences.Waiting(row)))
+    }
+
+    /// Creates the jobs that a completion brought with it. Where a key is taken nothing is created, whatever the job
+    /// says: its parent's work is done and cannot be refused.
+    mutating func createFollowUps(_ jobs: [NewJob], at now: WallTime) throws(StoreError) {
+        let first = JobID(shard: self.shard, sequence: self.nextSequence)
+        self.nextSequence += UInt64(jobs.count)
+        for (offset, job) in jobs.enumerated() {
+            let id = first.advanced(by: offset)
+            guard try self.create(job, as: id, at: now) == nil, let row = try self.row(id) else { continue }
+            self.becameWaiting(row)
+        }
+    }
+}
+
+extension Consequences.Waiting {
+    fileprivate init(_ row: JobRow) {
+        self.init(id: row.id, lane: row.lane, share: row.options.share, due: row.due)
+    }
+}

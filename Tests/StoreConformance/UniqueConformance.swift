@@ -1,0 +1,179 @@
+import MartletCore
+import MartletStore
+import Testing
+
+/// Unique keys.
+extension StoreConformance {
+    static let uniqueCases = [
+        Case("aTakenKeyGivesTheExistingJob", aTakenKeyGivesTheExistingJob),
+        Case("aRefusedDuplicateRefusesTheWholeSubmit", aRefusedDuplicateRefusesTheWholeSubmit),
+        Case("aReplacedPayloadIsWhatRuns", aReplacedPayloadIsWhatRuns),
+        Case("aPayloadReplacedDuringARunRunsAgain", aPayloadReplacedDuringARunRunsAgain),
+        Case("aKeyIsFreeOnceItsJobHasEnded", aKeyIsFreeOnceItsJobHasEnded),
+        Case("aWindowAfterSuccessKeepsTheKey", aWindowAfterSuccessKeepsTheKey),
+        Case("keysAreUniqueWithinTheirScope", keysAreUniqueWithinTheirScope),
+        Case("aRepeatedSubmitGetsTheSameExceptions", aRepeatedSubmitGetsTheSameExceptions),
+        Case("aRevivedJobHasItsKeyUnlessItWasTaken", aRevivedJobHasItsKeyUnlessItWasTaken),
+    ]
+
+    private static func aTakenKeyGivesTheExistingJob(_ suite: StoreConformance) async throws {
+        var owner = try await suite.openWithLanes()
+        let first = try await owner.submit(1, [.job(), .unique("a"), .unique("a"), .unique("b")])
+        owner = try await suite.reopen(owner)
+        let outcomes = try await owner.commit(.submit(Submission(2, [.unique("b"), .job(), .unique("c")])))
+        let next = first[3].advanced(by: 1)
+        #expect(
+            outcomes == [
+                .submitted(
+                    .accepted(
+                        first: next, count: 3, exceptions: [SubmitException(place: 0, kind: .existing(first[3]))]))
+            ])
+        #expect(
+            try await owner.states(first + [next, next.advanced(by: 1)]) == [.ready, .ready, nil, .ready, nil, .ready])
+        #expect(try await owner.totals().submittedTotal == 5)
+        await owner.store.close()
+    }
+
+    private static func aRefusedDuplicateRefusesTheWholeSubmit(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let id = try await owner.submit(1, [.unique("a")])[0]
+        let refused = Submission(2, [.job(), .unique("b", .refuse), .unique("a", .refuse)])
+        #expect(try await owner.commit(.submit(refused)) == [.submitted(.duplicate(place: 2, existing: id))])
+        let twice = Submission(2, [.unique("b", .refuse), .unique("b", .refuse)])
+        #expect(try await owner.commit(.submit(twice)) == [.submitted(.duplicate(place: 1, existing: nil))])
+        #expect(try await owner.totals().submittedTotal == 1)
+        // Its sequence is not used up.
+        #expect(
+            try await owner.commit(.submit(Submission(2, [.unique("b", .refuse)])))
+                == [.submitted(.accepted(first: id.advanced(by: 1), count: 1))])
+        await owner.store.close()
+    }
+
+    private static func aReplacedPayloadIsWhatRuns(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let id = try await owner.submit(1, [.unique("a", .replace, payload: "one", due: 500)])[0]
+        let change = Change.submit(Submission(2, [.unique("a", .replace, payload: "two", due: 900)]))
+        let consequences = try await owner.consequences(of: change)
+        #expect(consequences.moved.map(\.after.id) == [id] && consequences.moved.first?.after.due == 900)
+        #expect(try await owner.store.scheduledJobs(after: nil, dueBy: 899, limit: 9).isEmpty)
+        let stored = try #require(try await owner.store.load([id], bytesMax: .max).jobs.first)
+        #expect(stored.payload == Bytes(copying: "two".utf8) && stored.revision == 1)
+        // And now at once.
+        try await owner.commit(.submit(Submission(3, [.unique("a", .replace, payload: "three")])))
+        #expect(try await owner.states([id]) == [.ready])
+        let totals = try await owner.totals()
+        #expect(totals.ready == 1 && totals.scheduled == 0 && totals.submittedTotal == 1)
+        #expect(
+            try await owner.commit(.succeed([SucceededJob(id: id, lane: .first, revision: 2)])) == [
+                .applied(missing: [])
+            ])
+        #expect(try await owner.states([id]) == [nil])
+        await owner.store.close()
+    }
+
+    private static func aPayloadReplacedDuringARunRunsAgain(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let id = try await owner.submit(1, [.unique("a", .replace, payload: "one")])[0]
+        try await owner.commit(.submit(Submission(2, [.unique("a", .replace, payload: "two")])))
+        let consequences = try await owner.consequences(of: .succeed([SucceededJob(id)]))
+        #expect(consequences.waiting.map(\.id) == [id])
+        #expect(try await owner.states([id]) == [.ready])
+        #expect(try await owner.totals().succeededTotal == 0)
+        try await owner.commit(.succeed([SucceededJob(id: id, lane: .first, revision: 1)]))
+        #expect(try await owner.states([id]) == [nil])
+        await owner.store.close()
+    }
+
+    private static func aKeyIsFreeOnceItsJobHasEnded(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        var sequence: UInt64 = 0
+        for end in [JobState.dead, .cancelled, .expired] {
+            sequence += 1
+            let id = try await owner.submit(sequence, [.unique("a", window: .afterSuccess(.seconds(9)))])[0]
+            try await owner.commit(.update([JobUpdate(id, end)]))
+            #expect(try await owner.states([id]) == [end])
+        }
+        let id = try await owner.submit(9, [.unique("a")])[0]
+        try await owner.commit(.succeed([SucceededJob(id, retained: true)]))
+        #expect(try await owner.submit(10, [.unique("a")]) != [id])
+        await owner.store.close()
+    }
+
+    private static func aWindowAfterSuccessKeepsTheKey(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let window = UniqueKey.Window.afterSuccess(.microseconds(50))
+        let id = try await owner.submit(1, [.unique("a", .replace, window: window)])[0]
+        try await owner.commit(.succeed([SucceededJob(id)]), at: 200)
+        let again = Submission(2, [.unique("a", .replace, window: window)])
+        let exceptions = [SubmitException(place: 0, kind: .existing(id))]
+        #expect(
+            try await owner.commit(.submit(again), at: 249)
+                == [.submitted(.accepted(first: id.advanced(by: 1), count: 1, exceptions: exceptions))])
+        try await owner.commit(.purge(limit: 9), at: 249)
+        let later = Submission(3, [.unique("a")])
+        #expect(
+            try await owner.commit(.submit(later), at: 250)
+                == [.submitted(.accepted(first: id.advanced(by: 2), count: 1))])
+        await owner.store.close()
+    }
+
+    private static func keysAreUniqueWithinTheirScope(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        // Lanes: mail/welcome, mail/invoice, maps/welcome.
+        let ids = try await owner.submit(
+            1,
+            [
+                .unique("a", scope: .type), .unique("a", scope: .type, lane: .second),
+                .unique("a", scope: .type, lane: .third), .unique("a", scope: .queue),
+                .unique("a", scope: .queue, lane: .second), .unique("a", scope: .queue, lane: .third),
+            ])
+        #expect(try await owner.states(ids) == [.ready, .ready, nil, .ready, nil, .ready])
+        await owner.store.close()
+    }
+
+    private static func aRepeatedSubmitGetsTheSameExceptions(_ suite: StoreConformance) async throws {
+        var owner = try await suite.openWithLanes()
+        let submission = Submission(1, [.unique("a", .replace), .unique("a", .replace), .unique("a")])
+        let outcomes = try await owner.commit(.submit(submission))
+        guard case .submitted(.accepted(let first, 3, let exceptions)) = outcomes[0] else {
+            Issue.record("not accepted: \(outcomes)")
+            return
+        }
+        #expect(
+            exceptions == [
+                SubmitException(place: 1, kind: .replaced(first)), SubmitException(place: 2, kind: .existing(first)),
+            ])
+        owner = try await suite.reopen(owner)
+        #expect(
+            try await owner.commit(.submit(submission))
+                == [.submitted(.repeated(first: first, count: 3, exceptions: exceptions))])
+        await owner.store.close()
+    }
+
+    private static func aRevivedJobHasItsKeyUnlessItWasTaken(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let ids = try await owner.submit(1, [.unique("a"), .unique("b")])
+        try await owner.commit(.update(ids.map { JobUpdate($0, .dead) }))
+        let other = try await owner.submit(2, [.unique("b")])[0]
+        try await owner.commit(.update(ids.map { JobUpdate($0, expected: .dead, .ready) }))
+        #expect(try await owner.submit(3, [.unique("a"), .unique("b")]).count == 2)
+        #expect(try await owner.totals().submittedTotal == 3)
+        // The revived one that has no key does not take that of the other with it.
+        try await owner.commit(.succeed([SucceededJob(ids[1])]))
+        #expect(try await owner.states([other]) == [.ready])
+        _ = try await owner.submit(4, [.unique("b")])
+        #expect(try await owner.totals().submittedTotal == 3)
+        await owner.store.close()
+    }
+}
+
+extension NewJob {
+    fileprivate static func unique(
+        _ key: String, _ conflict: UniqueKey.Conflict = .existing, scope: UniqueKey.Scope = .type,
+        window: UniqueKey.Window = .whilePending, payload: String = "", lane: LaneID = .first, due: WallTime? = nil
+    ) -> NewJob {
+        var options = JobOptions(priority: LaneKey.standard[Int(lane.rawValue)].priority)
+        options.unique = UniqueKey(key, scope: scope, window: window, conflict: conflict)
+        return .job(payload, lane: lane, due: due, options: options)
+    }
+}
