@@ -26,10 +26,11 @@ import Testing
                     return CommitLog.Answer(request: request, frame: Bytes(copying: []))
                 }
             }
+            let dispatch: @Sendable (Consequences) async -> Void = { _ in
+                steps.withLock { $0.append("jobs dispatched") }
+            }
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask(executorPreference: bench.outside) {
-                    try await log.run { _ in steps.withLock { $0.append("jobs dispatched") } }
-                }
+                group.addTask(executorPreference: bench.outside) { try await log.run(afterGroup: dispatch) }
                 try await bench.until { steps.withLock { $0.count == 5 } }
                 group.cancelAll()
             }
