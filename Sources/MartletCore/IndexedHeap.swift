@@ -84,13 +84,13 @@ struct HeapEntries<Rank: Comparable> {
         if id < places.count, places[id] >= 0 {
             let place = Int(places[id])
             self.entries[place].rank = rank
-            self.siftDown(self.siftUp(place, &places), &places)
+            if self.entries.count > 1 { self.siftDown(self.siftUp(place, &places), &places) }
             return
         }
         while places.count <= id { places.append(-1) }
         self.entries.append((id, rank))
         places[id] = Int32(self.entries.count - 1)
-        _ = self.siftUp(self.entries.count - 1, &places)
+        if self.entries.count > 1 { _ = self.siftUp(self.entries.count - 1, &places) }
     }
 
     mutating func remove(_ id: Int, places: inout ContiguousArray<Int32>) {

@@ -46,7 +46,6 @@ extension DispatchCore {
         self.took(batches[batch].jobs[before...], from: line, at: now)
         self.readAhead(line, at: now, into: &actions)
         self.refresh(line, at: now)
-        self.refresh(track: track, at: now)
         return true
     }
 
