@@ -32,6 +32,7 @@ let package = Package(
         .systemLibrary(name: "CSpawn"),
         target("MartletCore"),
         target("MartletRuntime", ["MartletCore"]),
+        target("MartletSchedule", ["MartletCore"]),
         target("MartletConfiguration", ["MartletCore"]),
         target("MartletObservability", ["MartletCore"]),
         target("MartletWire", ["MartletCore"]),
@@ -114,6 +115,7 @@ let package = Package(
         ),
         tests("MartletCoreTests", ["MartletCore"]),
         tests("MartletRuntimeTests", ["MartletRuntime", "MartletCore"]),
+        tests("MartletScheduleTests", ["MartletSchedule", "MartletCore"]),
         tests("MartletConfigurationTests", ["MartletConfiguration", "MartletCore"]),
         .target(name: "CAllocationGauge", path: "Tests/CAllocationGauge"),
         .executableTarget(

@@ -21,6 +21,19 @@ if [ ${#missing[@]} -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
 fi
 
+if [ "${1:-}" = test ]; then
+    # What schedules are compared with. Made again when the list of it changes.
+    root=$(cd "$(dirname "$0")/.." && pwd)
+    wanted=$root/Tests/scheduling/requirements.txt
+    if ! cmp -s "$wanted" "$root/.venv/installed.txt"; then
+        echo "setup: installing croniter into .venv"
+        rm -rf "$root/.venv"
+        python3 -m venv "$root/.venv"
+        "$root/.venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+        cp "$wanted" "$root/.venv/installed.txt"
+    fi
+fi
+
 if ! command -v swift >/dev/null; then
     echo "setup: no Swift toolchain on the PATH; install Swift 6.2 or later from swift.org" >&2
     exit 1

@@ -1,3 +1,5 @@
+import MartletCore
+
 extension ClusterConfiguration {
     /// What the coordinator holds at most.
     package struct Limits: Hashable, Sendable {

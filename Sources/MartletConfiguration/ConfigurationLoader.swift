@@ -1,3 +1,5 @@
+import MartletCore
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)

@@ -1,3 +1,5 @@
+import MartletCore
+
 /// The members of one JSON object, read by name; what nobody knows is refused at once.
 struct ObjectFields {
     let path: String

@@ -1,4 +1,5 @@
 import MartletConfiguration
+import MartletCore
 import Testing
 
 @Suite struct QuantityTests {

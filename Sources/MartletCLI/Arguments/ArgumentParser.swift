@@ -1,4 +1,5 @@
 import MartletConfiguration
+import MartletCore
 
 /// Takes a command line apart after the command tree. Pure: it neither prints nor exits.
 struct ArgumentParser: Sendable {

@@ -27,7 +27,7 @@ package enum Quantity {
             nanoseconds += amount * unit.nanoseconds
         }
         guard nanoseconds <= 3650 * 86400e9 else { return nil }
-        return .nanoseconds(Int64(nanoseconds.rounded()))
+        return .nanoseconds(Self.rounded(nanoseconds))
     }
 
     /// Reads a size in bytes: `512B`, `64KiB`, `1MiB`, `1.5GiB`, `10MB`. Nil if `text` is none.
@@ -37,7 +37,7 @@ package enum Quantity {
         if rest.first == " " { rest = rest.dropFirst() }
         guard let unit = Self.sizeUnits.first(where: { $0.name == rest }) else { return nil }
         let bytes = amount * unit.bytes
-        return bytes <= 1e15 ? Int(bytes.rounded()) : nil
+        return bytes <= 1e15 ? Int(Self.rounded(bytes)) : nil
     }
 
     /// A duration so that ``duration(_:)`` reads it back: `15s`, `1h30m`, `250ms`.
@@ -66,6 +66,12 @@ package enum Quantity {
             return "\(bytes / unit)\(name)"
         }
         return "\(bytes)B"
+    }
+
+    /// `rounded()` of what is not negative, which would need the C library's mathematics in every program.
+    private static func rounded(_ value: Double) -> Int64 {
+        let whole = Int64(value)
+        return value - Double(whole) >= 0.5 ? whole + 1 : whole
     }
 
     private static func takeNumber(_ text: inout Substring) -> Double? {
