@@ -47,7 +47,16 @@ extension ClientService {
 
     func detail(_ id: JobID) async throws -> JobDetail? {
         guard let (record, payload) = try await self.store.job(id) else { return nil }
-        return JobDetail(job: self.view(record, holders: await self.registry.holders()), payload: payload)
+        var view = self.view(record, holders: await self.registry.holders())
+        view.progress = await self.registry.progress(of: id)
+        let attempts = record.flags.contains(.attempts) ? try await self.store.attempts(of: id) : []
+        return JobDetail(
+            job: view, payload: payload,
+            result: record.flags.contains(.result) ? try await self.store.result(of: id) : nil,
+            attempts: attempts.map {
+                JobDetail.Attempt(
+                    number: $0.number, endedAt: $0.endedAt, node: $0.node, failure: $0.failure, output: $0.output)
+            })
     }
 
     private func view(_ record: JobRecord, holders: [JobID: String]) -> JobView {
@@ -63,7 +72,8 @@ extension ClientService {
             template: JobTemplate(type: record.lane.type, queue: record.lane.queue, options: record.options),
             state: state, failures: record.history.failures, nodeDeaths: record.history.nodeDeaths,
             createdAt: record.createdAt, due: record.due, finishedAt: record.finishedAt,
-            lastFailure: record.lastFailure, payloadCount: UInt32(clamping: record.payloadCount), node: node)
+            lastFailure: record.lastFailure, payloadCount: UInt32(clamping: record.payloadCount), node: node,
+            expires: record.expires, workflow: record.workflow, waits: UInt32(clamping: record.waits))
     }
 
     func queues() async throws -> QueueList {

@@ -18,6 +18,7 @@ package actor ClientService {
     let epoch: Epoch
     let startedAt: Instant
     private let log: Log
+    let watch: EndWatch
     private var authenticator: PeerAuthenticator?
     /// Queries under way; over the bound, askers are told to retry.
     private var queries = 0
@@ -30,8 +31,10 @@ package actor ClientService {
 
     package init(
         loop: EventLoop, settings: CoordinatorSettings, store: any JobStore, epoch: Epoch, commitLog: CommitLog,
-        dispatcher: Dispatcher, registry: NodeRegistry, lanes: LaneDirectory, budget: PayloadBudget, log: Log
+        dispatcher: Dispatcher, registry: NodeRegistry, lanes: LaneDirectory, budget: PayloadBudget,
+        watch: EndWatch, log: Log
     ) {
+        self.watch = watch
         self.loop = loop
         self.settings = settings
         self.store = store
@@ -75,7 +78,7 @@ package actor ClientService {
             await self.take(submit, request)
         case .openSession(let open):
             await self.open(open.session, request)
-        case .ping, .listJobs, .showJob, .listQueues, .listNodes, .changeDead:
+        case .ping, .listJobs, .showJob, .listQueues, .listNodes, .changeDead, .awaitJob:
             if self.queries < Self.queriesMax {
                 self.queries += 1
                 return (message!, request)
@@ -191,7 +194,8 @@ package actor ClientService {
             case .failure(let error): request.answer(Self.refusal(error))
             case .success:
                 request.answer(
-                    SessionOpened(payloadMax: payloadMax, submitsInFlightMax: UInt32(Submission.windowMax)))
+                    SessionOpened(
+                        payloadMax: payloadMax, submitsInFlightMax: UInt32(Submission.windowMax), features: .current))
             }
         }
     }
@@ -213,6 +217,7 @@ package actor ClientService {
             case .listQueues: request.answer(try await self.queues())
             case .listNodes: request.answer(NodeList(nodes: await self.registry.views()))
             case .changeDead(let change): request.answer(try await self.change(change))
+            case .awaitJob(let question): try await self.wait(question, request)
             default: request.refuse(.internal, "not a question")
             }
         } catch is CancellationError {

@@ -63,6 +63,7 @@ package actor CommitLog {
     private let lanes: LaneDirectory
     private let log: Log
     private let epoch: Epoch
+    private let watch: EndWatch
     private var pending = Deque<Entry>()
     private var savedLanes: Int
     /// The group that is being committed.
@@ -81,8 +82,9 @@ package actor CommitLog {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
 
     package init(
-        loop: EventLoop, store: any JobStore, epoch: Epoch, lanes: LaneDirectory, log: Log
+        loop: EventLoop, store: any JobStore, epoch: Epoch, lanes: LaneDirectory, watch: EndWatch = EndWatch(), log: Log
     ) {
+        self.watch = watch
         self.loop = loop
         self.store = store
         self.epoch = epoch
@@ -265,6 +267,10 @@ package actor CommitLog {
             }
             // A job starts sooner than its submitter hears of it: to send either takes longer than to decide both.
             await afterGroup(applied.result.consequences)
+            if !self.watch.isEmpty {
+                let changes = applied.entries.flatMap(\.changes)
+                self.watch.look(at: changes, applied.result.outcomes, applied.result.consequences)
+            }
             for answer in answers { answer.send() }
             self.carriedOn.notify()
         }

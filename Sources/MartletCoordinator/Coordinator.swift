@@ -67,14 +67,16 @@ package struct Coordinator: Sendable {
         let dispatcher = Dispatcher(
             loop: self.loop, store: self.store, lanes: lanes, budget: budget, isRecovering: !opening.nodes.isEmpty,
             openedAt: openedAt, log: self.log)
+        let watch = EndWatch()
         let commitLog = CommitLog(
-            loop: self.loop, store: self.store, epoch: opening.epoch, lanes: lanes, log: self.log)
+            loop: self.loop, store: self.store, epoch: opening.epoch, lanes: lanes, watch: watch, log: self.log)
         let registry = NodeRegistry(
             loop: self.loop, settings: self.settings, store: self.store, opening: opening, dispatcher: dispatcher,
             commitLog: commitLog, lanes: lanes, openedAt: openedAt, log: self.log)
         let clients = ClientService(
             loop: self.loop, settings: self.settings, store: self.store, epoch: opening.epoch, commitLog: commitLog,
-            dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, log: self.log)
+            dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, watch: watch,
+            log: self.log)
         try await self.recover(into: dispatcher, openedAt: openedAt)
         let clientListener = try await self.transport.listen(at: self.settings.clientAddress, contexts: 512)
         let nodeListener: any RequestListener

@@ -14,8 +14,17 @@ package actor NodeQueue {
         let commitLog: CommitLog
         let sequences: SharedLeaseSequence
         let log: Log
+        let lanes: LaneDirectory
+        let payloadMax: Int
         /// The queue's session is over and nothing is leased under it any more.
         let ended: @Sendable (NodeKey) async -> Void
+    }
+
+    /// What a report leads to.
+    private struct Settled {
+        let settlement: NodeQueueCore.Settlement
+        /// Saved in the same commit; their leases go on.
+        let checkpoints: [Checkpoint]
     }
 
     package nonisolated let registration: Register
@@ -25,6 +34,8 @@ package actor NodeQueue {
     /// Parked requests by the number that the core knows them by.
     private var parked: [UInt64: any IncomingRequest] = [:]
     private var lastExchange: UInt64 = 0
+    /// What running handlers say of themselves.
+    private(set) var progress: [JobID: Report.Progress] = [:]
     /// Number of the last report taken, with its answer once that is durable.
     private var lastReport: (number: UInt64, reply: Bytes?) = (0, nil)
     private var reportRequest: (any IncomingRequest)?
@@ -72,18 +83,27 @@ package actor NodeQueue {
         self.lastReport = (report.number, nil)
         self.core.credit(total: report.creditTotal)
         self.core.running(report.running, at: self.context.loop.now)
-        let settlement = self.settle(report)
+        self.note(report)
+        let settled = self.settle(report)
+        let settlement = settled.settlement
         var actions: [NodeQueueCore.Action] = []
         if report.isDraining, !self.core.isDraining { self.core.drain(into: &actions) }
         await self.tellSettled(settlement.succeeded)
         await self.tellSettled(settlement.failed.map(\.job))
-        await self.commit(settlement, of: report)
+        await self.commit(settled, of: report)
         await self.context.dispatcher.giveBack(settlement.returned)
         await self.perform(actions)
         await self.tellDispatcher()
         await self.context.dispatcher.turn()
         // Else it leaves when its last results are durable and it has been told so.
         if report.isLast, self.lastReport.reply != nil { await self.leave() }
+    }
+
+    private func note(_ report: Report) {
+        guard !self.progress.isEmpty || !report.progress.isEmpty else { return }
+        let running = Set(report.running)
+        for progress in report.progress where running.contains(progress.id) { self.progress[progress.id] = progress }
+        self.progress = self.progress.filter { running.contains($0.key) }
     }
 
     private func park(_ request: any IncomingRequest) -> NodeQueueCore.ExchangeID {
@@ -107,17 +127,33 @@ package actor NodeQueue {
 
     // MARK: Results
 
-    private func settle(_ report: Report) -> NodeQueueCore.Settlement {
+    private func settle(_ report: Report) -> Settled {
         var settlement = NodeQueueCore.Settlement()
         settlement.verdicts.reserveCapacity(report.items.count)
+        var checkpoints: [Checkpoint] = []
         let loop = self.context.loop
         for item in report.items {
-            let result: NodeQueueCore.Result =
-                switch item.result {
-                case .succeeded: .succeeded
-                case .failed(let failure, let isRetryable): .failed(failure, isRetryable: isRetryable)
-                case .returned: .returned
+            let result: NodeQueueCore.Result
+            switch item.result {
+            case .succeeded: result = .succeeded
+            case .completed(let completion):
+                let problem = FollowUps.problem(
+                    with: completion, lanes: self.context.lanes, payloadMax: self.context.payloadMax)
+                result =
+                    problem.map { .failed(JobFailure(kind: "completion", message: $0), isRetryable: true) }
+                    ?? .completed(completion)
+            case .failed(let failure, let isRetryable, let output):
+                result = .failed(failure, isRetryable: isRetryable, output: output)
+            case .returned: result = .returned
+            case .checkpoint(let value):
+                let job = self.core.leased(item.id, under: item.token)
+                settlement.verdicts.append(job == nil ? .refused : .accepted)
+                if let job {
+                    checkpoints.append(
+                        Checkpoint(id: job.id, lane: job.lane, revision: job.body.revision, value: value))
                 }
+                continue
+            }
             self.core.settle(
                 item.id, under: item.token, result: result, random: loop.randomUnit, into: &settlement)
         }
@@ -126,11 +162,13 @@ package actor NodeQueue {
             self.context.log(
                 .warning, "results refused: their leases had ended", [.node: self.registration.name, .count: refused])
         }
-        return settlement
+        return Settled(settlement: settlement, checkpoints: checkpoints)
     }
 
-    private func commit(_ settlement: NodeQueueCore.Settlement, of report: Report) async {
+    private func commit(_ settled: Settled, of report: Report) async {
+        let settlement = settled.settlement
         var changes: [Change] = []
+        if !settled.checkpoints.isEmpty { changes.append(.checkpoint(settled.checkpoints)) }
         if !settlement.succeeded.isEmpty {
             changes.append(
                 .succeed(
@@ -139,17 +177,26 @@ package actor NodeQueue {
                             id: $0.id, lane: $0.lane, keptFor: $0.body.traits.keptFor, revision: $0.body.revision)
                     }))
         }
+        if !settlement.completed.isEmpty { changes.append(.succeed(settlement.completed.map(self.completed))) }
         let dueTimes = self.dueTimes(of: settlement.failed)
         if !settlement.failed.isEmpty { changes.append(.update(self.updates(settlement.failed, due: dueTimes))) }
         guard !changes.isEmpty else { return self.answer(report.number, settlement.verdicts, missing: [], in: report) }
         await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in
             guard case .success(let outcomes) = result else { return }
             let missing = Self.missing(outcomes)
-            await self.tellEnded(settlement.succeeded)
+            await self.tellEnded(settlement.succeeded + settlement.completed.map(\.job))
             await self.carryOn(settlement.failed, due: dueTimes, missing: missing)
             await self.answer(report.number, settlement.verdicts, missing: missing, in: report)
             if report.isLast { await self.leave() }
         }
+    }
+
+    private func completed(_ job: QueuedJob, _ completion: Completion) -> SucceededJob {
+        let now = self.context.loop.wallTime
+        let followUps = FollowUps.jobs(of: completion, lanes: self.context.lanes, at: now)
+        return SucceededJob(
+            id: job.id, lane: job.lane, keptFor: job.body.traits.keptFor, revision: job.body.revision,
+            details: SucceededJob.Details(result: completion.result, followUps: followUps))
     }
 
     private func answer(
@@ -188,7 +235,8 @@ package actor NodeQueue {
                 }
             let number = UInt32(attempt.history.failures) + UInt32(attempt.history.nodeDeaths)
             let record = AttemptRecord(
-                number: number, endedAt: now, node: self.registration.name, failure: attempt.failure)
+                number: number, endedAt: now, node: self.registration.name, failure: attempt.failure,
+                output: attempt.output)
             return JobUpdate(
                 id: attempt.job.id, lane: attempt.job.lane, state: state, due: due, history: attempt.history,
                 failure: attempt.failure, attempt: record)
@@ -397,12 +445,15 @@ package actor NodeQueue {
                 place = known.count
                 known.append(traits)
                 templates.append(
-                    Delivery.Template(type: traits.key.type, queue: traits.key.queue, timeout: traits.timeout))
+                    Delivery.Template(
+                        type: traits.key.type, queue: traits.key.queue, timeout: traits.timeout,
+                        tags: traits.options.tags, metadata: traits.options.metadata))
             }
             jobs.append(
                 Delivery.Job(
                     id: job.id, leaseSequence: sequence, attempt: job.attempt, template: UInt16(place),
-                    payload: job.body.payload))
+                    payload: job.body.payload,
+                    extras: job.body.extras.flatMap { Delivery.Extras($0, at: self.context.loop.wallTime) }))
         }
         return Delivery(number: number, epoch: self.core.epoch, templates: templates, jobs: jobs)
     }
@@ -430,4 +481,13 @@ package actor NodeQueue {
     package func heldJobs() -> [JobID] { self.core.leases.map(\.job.id) + self.core.unsentJobs.map(\.id) }
 
     package func checkInvariants() { self.core.checkInvariants() }
+}
+
+extension Delivery.Extras {
+    /// What the node is to know of it; nil for nothing.
+    fileprivate init?(_ extras: JobExtras, at now: WallTime) {
+        guard extras.expires != nil || extras.checkpoint != nil || !extras.parents.isEmpty else { return nil }
+        self.init(
+            expiresIn: extras.expires.map { $0 - now }, checkpoint: extras.checkpoint, parents: extras.parents)
+    }
 }

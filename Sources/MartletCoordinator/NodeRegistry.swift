@@ -87,7 +87,8 @@ package actor NodeRegistry {
             case .fetch(let fetch): await self.queue(fetch.key, for: request)?.fetch(fetch, request: request)
             case .report(let report): await self.queue(report.key, for: request)?.report(report, request: request)
             case .control(let control): await self.queue(control.key, for: request)?.control(control, request: request)
-            case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead:
+            case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead,
+                .awaitJob:
                 request.refuse(.invalidRequest, "this address serves nodes; clients have another one")
             case nil: break
             }
@@ -126,7 +127,7 @@ package actor NodeRegistry {
         request.answer(
             Registered(
                 key: queue.key.rawValue, epoch: self.epoch, heartbeatInterval: times.heartbeatInterval,
-                leaseDuration: times.leaseDuration, verdicts: verdicts))
+                leaseDuration: times.leaseDuration, verdicts: verdicts, features: .current))
         await self.dispatcher.turn()
     }
 
@@ -181,7 +182,7 @@ package actor NodeRegistry {
             epoch: self.epoch, times: times, lastDelivery: message.lastDelivery, at: self.loop.now)
         let context = NodeQueue.Context(
             loop: self.loop, dispatcher: self.dispatcher, commitLog: self.commitLog, sequences: self.sequences,
-            log: self.log,
+            log: self.log, lanes: self.lanes, payloadMax: self.settings.payloadMax,
             ended: { [weak self] in await self?.ended($0) })
         let queue = NodeQueue(registration: message, core: core, context: context)
         self.queues[key] = queue
@@ -362,6 +363,14 @@ package actor NodeRegistry {
             for (lane, count) in await self.queues[key]?.heldByLane() ?? [] { held[lane, default: 0] += count }
         }
         return held
+    }
+
+    /// How far a running job has got, if its handler says.
+    package func progress(of id: JobID) async -> Report.Progress? {
+        for key in self.queues.keys.sorted() {
+            if let progress = await self.queues[key]?.progress[id] { return progress }
+        }
+        return nil
     }
 
     /// Which node holds which job.

@@ -51,8 +51,11 @@ package struct SessionOpened: Message {
     package var payloadMax: UInt32
     /// How many submits of the session may be unanswered at once.
     package var submitsInFlightMax: UInt32
+    /// What the coordinator can do beyond version 0.1.0.
+    package var features: PeerFeatures
 
-    package init(payloadMax: UInt32, submitsInFlightMax: UInt32) {
+    package init(payloadMax: UInt32, submitsInFlightMax: UInt32, features: PeerFeatures = []) {
+        self.features = features
         self.payloadMax = payloadMax
         self.submitsInFlightMax = submitsInFlightMax
     }
@@ -160,11 +163,24 @@ package struct JobView: Hashable, Sendable {
     package var payloadCount: UInt32
     /// The node that holds it, if running.
     package var node: String?
+    /// When a pending job expires, or one that is over is removed.
+    package var expires: WallTime?
+    /// The first job of its workflow.
+    package var workflow: JobID?
+    /// How many jobs it waits for.
+    package var waits: UInt32
+    /// How far its handler says it has got.
+    package var progress: Report.Progress?
 
     package init(
         id: JobID, template: JobTemplate, state: JobState, failures: UInt16, nodeDeaths: UInt8, createdAt: WallTime,
-        due: WallTime?, finishedAt: WallTime?, lastFailure: JobFailure?, payloadCount: UInt32, node: String?
+        due: WallTime?, finishedAt: WallTime?, lastFailure: JobFailure?, payloadCount: UInt32, node: String?,
+        expires: WallTime? = nil, workflow: JobID? = nil, waits: UInt32 = 0, progress: Report.Progress? = nil
     ) {
+        self.expires = expires
+        self.workflow = workflow
+        self.waits = waits
+        self.progress = progress
         self.id = id
         self.template = template
         self.state = state
@@ -208,10 +224,33 @@ package struct JobDetail: Message {
 
     package var job: JobView
     package var payload: Bytes
+    /// What its handler left, if it succeeded and that is kept.
+    package var result: Bytes?
+    /// Those that failed, the last ones, in order.
+    package var attempts: [Attempt]
 
-    package init(job: JobView, payload: Bytes) {
+    /// An attempt that failed.
+    package struct Attempt: Hashable, Sendable {
+        package var number: UInt32
+        package var endedAt: WallTime
+        package var node: String
+        package var failure: JobFailure
+        package var output: Bytes
+
+        package init(number: UInt32, endedAt: WallTime, node: String, failure: JobFailure, output: Bytes) {
+            self.number = number
+            self.endedAt = endedAt
+            self.node = node
+            self.failure = failure
+            self.output = output
+        }
+    }
+
+    package init(job: JobView, payload: Bytes, result: Bytes? = nil, attempts: [Attempt] = []) {
         self.job = job
         self.payload = payload
+        self.result = result
+        self.attempts = attempts
     }
 }
 

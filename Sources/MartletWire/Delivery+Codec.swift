@@ -24,6 +24,10 @@ extension Delivery {
         }
     }
 
+    package var isExtended: Bool {
+        self.templates.contains { !$0.tags.isEmpty || !$0.metadata.isEmpty } || self.jobs.contains { $0.extras != nil }
+    }
+
     package func encode(into writer: inout FrameWriter) {
         writer.record {
             $0.write(self.number)
@@ -31,8 +35,23 @@ extension Delivery {
             $0.write(UInt32(self.templates.count))
             $0.write(UInt32(self.jobs.count))
         }
-        writer.records(self.templates)
-        writer.records(self.jobs)
+        guard self.isExtended else {
+            writer.records(self.templates)
+            writer.records(self.jobs)
+            return
+        }
+        for template in self.templates {
+            writer.record {
+                template.writeFields(to: &$0)
+                template.writeLaterFields(to: &$0)
+            }
+        }
+        for job in self.jobs {
+            writer.record {
+                job.writeFields(to: &$0)
+                Extras.write(job.extras, to: &$0)
+            }
+        }
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
@@ -68,6 +87,49 @@ extension Delivery.Job: FrameRecord {
         self.attempt = try reader.read()
         self.template = try reader.read()
         self.payload = try reader.readBytes()
+        self.extras = reader.isExtended ? try Delivery.Extras.read(from: &reader) : nil
+    }
+}
+
+extension Delivery.Extras {
+    /// A byte that says what follows, then that.
+    fileprivate static func write(_ extras: Delivery.Extras?, to writer: inout FrameWriter) {
+        guard let extras else { return writer.write(0 as UInt8) }
+        writer.write(
+            (extras.expiresIn == nil ? 0 : 1) | (extras.checkpoint == nil ? 0 : 2) | (extras.parents.isEmpty ? 0 : 4)
+                as UInt8)
+        if let expiresIn = extras.expiresIn { writer.write(expiresIn) }
+        if let checkpoint = extras.checkpoint { writer.write(checkpoint) }
+        guard !extras.parents.isEmpty else { return }
+        writer.write(UInt16(clamping: extras.parents.count))
+        for parent in extras.parents.prefix(Int(UInt16.max)) {
+            writer.write(parent.id)
+            writer.write(parent.state.rawValue)
+            writer.write(parent.name)
+            writer.write(parent.result == nil ? 0 : 1 as UInt8)
+            if let result = parent.result { writer.write(result) }
+        }
+    }
+
+    fileprivate static func read(from reader: inout FrameReader) throws(WireError) -> Delivery.Extras? {
+        let presence: UInt8 = try reader.read()
+        guard presence & 7 != 0 else { return nil }
+        var extras = Delivery.Extras()
+        if presence & 1 != 0 { extras.expiresIn = try reader.readDuration() }
+        if presence & 2 != 0 { extras.checkpoint = try reader.readBytes() }
+        guard presence & 4 != 0 else { return extras }
+        let count = Int(try reader.read(UInt16.self))
+        guard count <= reader.bytesLeft / 12 else {
+            throw FrameReader.outOfBounds("jobs.parents", "is longer than its record")
+        }
+        for _ in 0..<count {
+            let id = try reader.readJobID()
+            let state: JobState = try reader.readCase("jobs.parents.state")
+            let name = try reader.readText("jobs.parents.name")
+            let result = try reader.read(UInt8.self) & 1 == 0 ? nil : try reader.readBytes()
+            extras.parents.append(ParentResult(id: id, name: name, state: state, result: result))
+        }
+        return extras
     }
 }
 
@@ -84,5 +146,26 @@ extension Delivery.Template: FrameRecord {
         self.timeout = try reader.readDuration()
         self.type = try reader.readText("templates.type")
         self.queue = try reader.readText("templates.queue")
+        self.tags = []
+        self.metadata = [:]
+        if reader.isExtended { try self.readLaterFields(from: &reader) }
+    }
+
+    fileprivate func writeLaterFields(to writer: inout FrameWriter) {
+        writer.write(UInt16(clamping: self.tags.count))
+        for tag in self.tags.prefix(Int(UInt16.max)) { writer.write(tag) }
+        writer.write(UInt16(clamping: self.metadata.count))
+        for (name, value) in self.metadata.sorted(by: { $0.key < $1.key }).prefix(Int(UInt16.max)) {
+            writer.write(name)
+            writer.write(value)
+        }
+    }
+
+    private mutating func readLaterFields(from reader: inout FrameReader) throws(WireError) {
+        for _ in 0..<(try reader.read(UInt16.self)) { self.tags.append(try reader.readText("templates.tags")) }
+        for _ in 0..<(try reader.read(UInt16.self)) {
+            let name = try reader.readText("templates.metadata")
+            self.metadata[name] = try reader.readText("templates.metadata")
+        }
     }
 }

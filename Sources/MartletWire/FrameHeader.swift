@@ -5,6 +5,8 @@ package enum FrameHeader {
     package static let magic: UInt32 = 0x544C_544D
     package static let version: UInt8 = 1
     package static let bytesCount = 12
+    /// The flag of frames whose records have fields after those of version 0.1.0; which ones is the kind's.
+    package static let extendedFlag: UInt16 = 1
     /// Every record begins with its length, a u32 that does not count itself.
     package static let recordPrefixBytesCount = 4
 }

@@ -11,6 +11,7 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case listQueues = 21
     case listNodes = 22
     case changeDead = 23
+    case awaitJob = 48
     // Nodes.
     case register = 64
     case fetch = 65
@@ -26,6 +27,7 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case queueList = 149
     case nodeList = 150
     case deadChanged = 151
+    case jobEnded = 176
     case registered = 192
     case delivery = 193
     case reportReply = 194

@@ -6,6 +6,8 @@ package import MartletCore
 /// it was made, can be read out of its bounds or make the reader reserve more than its own size warrants.
 package struct FrameReader {
     package let kind: FrameKind
+    /// Records have their later fields.
+    package let isExtended: Bool
     private let frame: Bytes
     /// Valid as long as `frame` is held; ``reading(_:_:)`` sees to it.
     private let base: UnsafeRawPointer
@@ -51,6 +53,7 @@ package struct FrameReader {
             throw WireError(.unknownKind, "frame kind \(rawKind) is not known")
         }
         self.kind = kind
+        self.isExtended = load(6, UInt16.self) & FrameHeader.extendedFlag != 0
         self.recordsLeft = load(8, UInt32.self)
     }
 
@@ -92,6 +95,20 @@ package struct FrameReader {
             elements.append(try Element(record: &self))
         }
         return elements
+    }
+
+    /// Reads fields that are behind a u32 length of their own, and passes over what is left of them.
+    mutating func nested<Value>(
+        _ body: (inout FrameReader) throws(WireError) -> Value
+    ) throws(WireError) -> Value {
+        let length = Int(try self.read(UInt32.self))
+        guard length <= self.recordEnd - self.position else { throw Self.recordTooShort() }
+        let (end, outerEnd) = (self.position + length, self.recordEnd)
+        self.recordEnd = end
+        let value = try body(&self)
+        self.position = end
+        self.recordEnd = outerEnd
+        return value
     }
 
     // MARK: Fields of the current record

@@ -8,7 +8,7 @@ package struct FrameWriter: ~Copyable {
     private var recordCount: UInt32
 
     /// - Parameter bytesEstimate: how long the frame will be, to reserve it at once. May be wrong.
-    package init(_ kind: FrameKind, bytesEstimate: Int = 256) {
+    package init(_ kind: FrameKind, bytesEstimate: Int = 256, isExtended: Bool = false) {
         self.capacity = max(bytesEstimate, 64)
         self.base = .allocate(byteCount: self.capacity, alignment: 16)
         self.count = 0
@@ -16,7 +16,7 @@ package struct FrameWriter: ~Copyable {
         self.write(FrameHeader.magic)
         self.write(FrameHeader.version)
         self.write(kind.rawValue)
-        self.write(0 as UInt16)
+        self.write(isExtended ? FrameHeader.extendedFlag : 0)
         self.write(0 as UInt32)
     }
 
@@ -40,6 +40,14 @@ package struct FrameWriter: ~Copyable {
         fields(&self)
         self.store(UInt32(self.count - start), at: start - FrameHeader.recordPrefixBytesCount)
         self.recordCount += 1
+    }
+
+    /// Writes fields behind a u32 length of their own, inside of a record.
+    mutating func nested(_ fields: (inout FrameWriter) -> Void) {
+        self.write(0 as UInt32)
+        let start = self.count
+        fields(&self)
+        self.store(UInt32(self.count - start), at: start - 4)
     }
 
     /// Writes one record for each element.

@@ -7,6 +7,8 @@ package protocol Message: Sendable, Hashable {
     /// About how many bytes the frame will take, so that they are reserved at once.
     var frameBytesEstimate: Int { get }
 
+    /// Whether the records have fields that version 0.1.0 does not know.
+    var isExtended: Bool { get }
     /// Writes the records.
     func encode(into writer: inout FrameWriter)
 
@@ -18,10 +20,11 @@ package protocol Message: Sendable, Hashable {
 
 extension Message {
     package var frameBytesEstimate: Int { 256 }
+    package var isExtended: Bool { false }
 
     /// The message as a frame.
     package func encoded() -> Bytes {
-        var writer = FrameWriter(Self.kind, bytesEstimate: self.frameBytesEstimate)
+        var writer = FrameWriter(Self.kind, bytesEstimate: self.frameBytesEstimate, isExtended: self.isExtended)
         self.encode(into: &writer)
         return writer.finish()
     }

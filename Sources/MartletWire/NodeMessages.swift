@@ -83,10 +83,14 @@ package struct Registered: Message {
     package var leaseDuration: Duration
     /// One for each inventory item, in order.
     package var verdicts: [Verdict]
+    /// What the coordinator can do beyond version 0.1.0.
+    package var features: PeerFeatures
 
     package init(
-        key: UInt64, epoch: Epoch, heartbeatInterval: Duration, leaseDuration: Duration, verdicts: [Verdict]
+        key: UInt64, epoch: Epoch, heartbeatInterval: Duration, leaseDuration: Duration, verdicts: [Verdict],
+        features: PeerFeatures = []
     ) {
+        self.features = features
         self.key = key
         self.epoch = epoch
         self.heartbeatInterval = heartbeatInterval
@@ -128,13 +132,33 @@ package struct Delivery: Message {
         /// Index into `templates`.
         package var template: UInt16
         package var payload: Bytes
+        /// Nil for most.
+        package var extras: Extras?
 
-        package init(id: JobID, leaseSequence: UInt64, attempt: UInt16, template: UInt16, payload: Bytes) {
+        package init(
+            id: JobID, leaseSequence: UInt64, attempt: UInt16, template: UInt16, payload: Bytes,
+            extras: Extras? = nil
+        ) {
+            self.extras = extras
             self.id = id
             self.leaseSequence = leaseSequence
             self.attempt = attempt
             self.template = template
             self.payload = payload
+        }
+    }
+
+    /// What few jobs bring with them.
+    package struct Extras: Hashable, Sendable {
+        /// Not started within so long from now, it is to be given back: it has expired.
+        package var expiresIn: Duration?
+        package var checkpoint: Bytes?
+        package var parents: [ParentResult]
+
+        package init(expiresIn: Duration? = nil, checkpoint: Bytes? = nil, parents: [ParentResult] = []) {
+            self.expiresIn = expiresIn
+            self.checkpoint = checkpoint
+            self.parents = parents
         }
     }
 
@@ -144,8 +168,14 @@ package struct Delivery: Message {
         package var queue: String
         /// Resolved by the coordinator.
         package var timeout: Duration
+        package var tags: [String]
+        package var metadata: [String: String]
 
-        package init(type: String, queue: String, timeout: Duration) {
+        package init(
+            type: String, queue: String, timeout: Duration, tags: [String] = [], metadata: [String: String] = [:]
+        ) {
+            self.tags = tags
+            self.metadata = metadata
             self.type = type
             self.queue = queue
             self.timeout = timeout
@@ -175,9 +205,14 @@ package struct Report: Message {
     package struct Item: Hashable, Sendable {
         package enum Result: Hashable, Sendable {
             case succeeded
-            case failed(JobFailure, isRetryable: Bool)
+            /// Succeeded, with what the handler leaves.
+            case completed(Completion)
+            /// `output` is what the handler's program printed last.
+            case failed(JobFailure, isRetryable: Bool, output: Bytes = .empty)
             /// Given back unstarted.
             case returned
+            /// Not the end: a point from which a later attempt may go on. Accepted once it is durable.
+            case checkpoint(Bytes)
         }
 
         package var id: JobID
@@ -202,11 +237,30 @@ package struct Report: Message {
     package var running: [JobID]
     /// At most ``itemsMax``.
     package var items: [Item]
+    /// How far handlers have got, where that has changed; at most one for each that runs.
+    package var progress: [Progress]
+
+    package struct Progress: Hashable, Sendable {
+        package var id: JobID
+        /// 0 to 1.
+        package var fraction: Double
+        /// At most ``messageBytesMax`` bytes.
+        package var message: String
+
+        package static let messageBytesMax = 256
+
+        package init(id: JobID, fraction: Double, message: String) {
+            self.id = id
+            self.fraction = fraction
+            self.message = message
+        }
+    }
 
     package init(
         key: UInt64, number: UInt64, lastDelivery: UInt64, creditTotal: UInt64, isDraining: Bool, isLast: Bool,
-        running: [JobID], items: [Item]
+        running: [JobID], items: [Item], progress: [Progress] = []
     ) {
+        self.progress = progress
         self.key = key
         self.number = number
         self.lastDelivery = lastDelivery

@@ -93,9 +93,12 @@ extension Registered {
             $0.write(self.heartbeatInterval)
             $0.write(self.leaseDuration)
             $0.write(UInt32(self.verdicts.count))
+            if self.isExtended { $0.write(self.features.rawValue) }
         }
         writer.records(self.verdicts)
     }
+
+    package var isExtended: Bool { !self.features.isEmpty }
 
     package init(from reader: inout FrameReader) throws(WireError) {
         try reader.nextRecord()
@@ -103,7 +106,9 @@ extension Registered {
         self.epoch = Epoch(rawValue: try reader.read())
         self.heartbeatInterval = try reader.readDuration()
         self.leaseDuration = try reader.readDuration()
-        self.verdicts = try reader.records(try reader.read(), "verdicts")
+        let count: UInt32 = try reader.read()
+        self.features = PeerFeatures(rawValue: reader.isExtended ? try reader.read() : 0)
+        self.verdicts = try reader.records(count, "verdicts")
     }
 }
 

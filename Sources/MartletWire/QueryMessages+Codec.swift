@@ -94,7 +94,7 @@ extension JobView: FrameRecord {
     func writeFields(to writer: inout FrameWriter) {
         let presence: UInt8 =
             (self.due == nil ? 0 : 1) | (self.finishedAt == nil ? 0 : 2) | (self.lastFailure == nil ? 0 : 4)
-            | (self.node == nil ? 0 : 8)
+            | (self.node == nil ? 0 : 8) | (self.hasLaterFields ? 16 : 0)
         writer.write(self.id)
         writer.write(presence)
         writer.write(self.state.rawValue)
@@ -108,6 +108,30 @@ extension JobView: FrameRecord {
         writer.write(self.lastFailure?.message ?? "")
         writer.write(self.node ?? "")
         self.template.writeFields(to: &writer)
+        if self.hasLaterFields { self.writeLaterFields(to: &writer) }
+    }
+
+    private var hasLaterFields: Bool {
+        self.expires != nil || self.workflow != nil || self.waits > 0 || self.progress != nil
+    }
+
+    private func writeLaterFields(to writer: inout FrameWriter) {
+        writer.write(
+            (self.expires == nil ? 0 : 1) | (self.workflow == nil ? 0 : 2) | (self.progress == nil ? 0 : 4) as UInt8)
+        writer.write(self.expires?.microseconds ?? 0)
+        writer.write(self.workflow ?? JobID(rawValue: 0))
+        writer.write(self.waits)
+        if let progress { progress.writeFields(to: &writer) }
+    }
+
+    private mutating func readLaterFields(from reader: inout FrameReader) throws(WireError) {
+        let presence: UInt8 = try reader.read()
+        let expires = try reader.readWallTime()
+        if presence & 1 != 0 { self.expires = expires }
+        let workflow = try reader.readJobID()
+        if presence & 2 != 0 { self.workflow = workflow }
+        self.waits = try reader.read()
+        if presence & 4 != 0 { self.progress = try Report.Progress(record: &reader) }
     }
 
     init(record reader: inout FrameReader) throws(WireError) {
@@ -127,6 +151,8 @@ extension JobView: FrameRecord {
         let node = try reader.readText("node")
         self.node = presence & 8 == 0 ? nil : node
         self.template = try JobTemplate(record: &reader)
+        self.waits = 0
+        if presence & 16 != 0 { try self.readLaterFields(from: &reader) }
     }
 }
 
@@ -146,15 +172,50 @@ extension JobDetail {
 
     /// The payload goes first, so that the record of the job can grow as it does in a ``JobList``.
     package func encode(into writer: inout FrameWriter) {
-        writer.record { $0.write(self.payload) }
+        writer.record {
+            $0.write(self.payload)
+            guard self.isExtended else { return }
+            $0.write(UInt16(clamping: self.attempts.count))
+            $0.write(self.result == nil ? 0 : 1 as UInt8)
+            $0.write(self.result ?? .empty)
+        }
         writer.record { self.job.writeFields(to: &$0) }
+        writer.records(self.attempts)
     }
+
+    package var isExtended: Bool { self.result != nil || !self.attempts.isEmpty }
 
     package init(from reader: inout FrameReader) throws(WireError) {
         try reader.nextRecord()
         self.payload = try reader.readBytes()
+        let attempts: UInt16 = reader.isExtended ? try reader.read() : 0
+        let hasResult = reader.isExtended ? try reader.read(UInt8.self) & 1 != 0 : false
+        let result = reader.isExtended ? try reader.readBytes() : .empty
+        self.result = hasResult ? result : nil
         try reader.nextRecord()
         self.job = try JobView(record: &reader)
+        self.attempts = try reader.records(UInt32(attempts), "attempts")
+    }
+}
+
+extension JobDetail.Attempt: FrameRecord {
+    static let bytesMin = 4 + 8 + 3 * 2 + 4
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.number)
+        writer.write(self.endedAt)
+        writer.write(self.node)
+        writer.write(self.failure.kind)
+        writer.write(self.failure.message)
+        writer.write(self.output)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        self.number = try reader.read()
+        self.endedAt = try reader.readWallTime()
+        self.node = try reader.readText("attempts.node")
+        self.failure = try reader.readFailure()
+        self.output = try reader.readBytes()
     }
 }
 

@@ -6,6 +6,8 @@ extension Report {
 
     package var frameBytesEstimate: Int { 128 + self.running.count * 12 + self.items.count * 32 }
 
+    package var isExtended: Bool { !self.progress.isEmpty }
+
     package func encode(into writer: inout FrameWriter) {
         writer.record {
             $0.write(self.key)
@@ -15,9 +17,11 @@ extension Report {
             $0.write((self.isDraining ? Self.drainingBit : 0) | (self.isLast ? Self.lastBit : 0))
             $0.write(UInt32(self.running.count))
             $0.write(UInt32(self.items.count))
+            if self.isExtended { $0.write(UInt32(self.progress.count)) }
         }
         writer.records(self.running)
         writer.records(self.items)
+        writer.records(self.progress)
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
@@ -31,9 +35,28 @@ extension Report {
         self.isLast = bits & Self.lastBit != 0
         let runningCount: UInt32 = try reader.read()
         let itemCount: UInt32 = try reader.read()
+        let progressCount: UInt32 = reader.isExtended ? try reader.read() : 0
         guard self.number > 0 else { throw FrameReader.outOfBounds("number", "must not be 0") }
         self.running = try reader.records(runningCount, "running", max: Int(Register.slotsMax))
         self.items = try reader.records(itemCount, "items", max: Self.itemsMax)
+        self.progress = try reader.records(progressCount, "progress", max: Int(Register.slotsMax))
+    }
+}
+
+extension Report.Progress: FrameRecord {
+    static let bytesMin = 8 + 8 + 2
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.id)
+        writer.write(self.fraction)
+        writer.write(self.message)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        self.id = try reader.readJobID()
+        self.fraction = try reader.readDouble()
+        guard (0...1).contains(self.fraction) else { throw FrameReader.outOfBounds("progress", "must be 0 to 1") }
+        self.message = try reader.readText("progress.message", bytesMax: Self.messageBytesMax)
     }
 }
 
@@ -42,6 +65,9 @@ extension Report.Item: FrameRecord {
     private static let succeededTag: UInt8 = 1
     private static let failedTag: UInt8 = 2
     private static let returnedTag: UInt8 = 3
+    private static let completedTag: UInt8 = 4
+    private static let checkpointTag: UInt8 = 5
+    private static let failedWithOutputTag: UInt8 = 6
 
     @inline(__always)
     func writeFields(to writer: inout FrameWriter) {
@@ -50,11 +76,18 @@ extension Report.Item: FrameRecord {
         switch self.result {
         case .succeeded: writer.write(Self.succeededTag)
         case .returned: writer.write(Self.returnedTag)
-        case .failed(let failure, let isRetryable):
-            writer.write(Self.failedTag)
+        case .completed(let completion):
+            writer.write(Self.completedTag)
+            completion.write(to: &writer)
+        case .checkpoint(let value):
+            writer.write(Self.checkpointTag)
+            writer.write(value)
+        case .failed(let failure, let isRetryable, let output):
+            writer.write(output.isEmpty ? Self.failedTag : Self.failedWithOutputTag)
             writer.write(isRetryable ? 1 : 0 as UInt8)
             writer.write(failure.kind)
             writer.write(failure.message)
+            if !output.isEmpty { writer.write(output) }
         }
     }
 
@@ -62,12 +95,17 @@ extension Report.Item: FrameRecord {
     init(record reader: inout FrameReader) throws(WireError) {
         self.id = try reader.readJobID()
         self.token = try reader.readToken()
-        switch try reader.read(UInt8.self) {
+        let tag: UInt8 = try reader.read()
+        switch tag {
         case Self.succeededTag: self.result = .succeeded
         case Self.returnedTag: self.result = .returned
-        case Self.failedTag:
+        case Self.completedTag: self.result = .completed(try Completion.read(from: &reader))
+        case Self.checkpointTag: self.result = .checkpoint(try reader.readBytes())
+        case Self.failedTag, Self.failedWithOutputTag:
             let isRetryable = try reader.read(UInt8.self) & 1 != 0
-            self.result = .failed(try reader.readFailure(), isRetryable: isRetryable)
+            let failure = try reader.readFailure()
+            let output = tag == Self.failedTag ? Bytes.empty : try reader.readBytes()
+            self.result = .failed(failure, isRetryable: isRetryable, output: output)
         default: throw FrameReader.outOfBounds("items.result", "has an unknown value")
         }
     }

@@ -11,6 +11,7 @@ package enum Request: Sendable {
     case listQueues(ListQueues)
     case listNodes(ListNodes)
     case changeDead(ChangeDead)
+    case awaitJob(AwaitJob)
     case register(Register)
     case fetch(Fetch)
     case report(Report)
@@ -20,7 +21,8 @@ package enum Request: Sendable {
     package var isForNodes: Bool {
         switch self {
         case .register, .fetch, .report, .control: true
-        case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead:
+        case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead,
+            .awaitJob:
             false
         }
     }
@@ -44,12 +46,13 @@ package enum Request: Sendable {
             case .listQueues: .listQueues(try ListQueues(from: &reader))
             case .listNodes: .listNodes(try ListNodes(from: &reader))
             case .changeDead: .changeDead(try ChangeDead(from: &reader))
+            case .awaitJob: .awaitJob(try AwaitJob(from: &reader))
             case .register: .register(try Register(from: &reader))
             case .fetch: .fetch(try Fetch(from: &reader))
             case .report: .report(try Report(from: &reader))
             case .control: .control(try Control(from: &reader))
             case .authenticated, .pong, .sessionOpened, .submitted, .jobList, .jobDetail, .queueList, .nodeList,
-                .deadChanged, .registered, .delivery, .reportReply, .order, .error:
+                .deadChanged, .jobEnded, .registered, .delivery, .reportReply, .order, .error:
                 throw WireError(.unexpectedKind, "a reply of kind \(reader.kind), not a request")
             }
     }

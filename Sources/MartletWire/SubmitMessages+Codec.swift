@@ -16,13 +16,17 @@ extension SessionOpened {
         writer.record {
             $0.write(self.payloadMax)
             $0.write(self.submitsInFlightMax)
+            if self.isExtended { $0.write(self.features.rawValue) }
         }
     }
+
+    package var isExtended: Bool { !self.features.isEmpty }
 
     package init(from reader: inout FrameReader) throws(WireError) {
         try reader.nextRecord()
         self.payloadMax = try reader.read()
         self.submitsInFlightMax = try reader.read()
+        self.features = PeerFeatures(rawValue: reader.isExtended ? try reader.read() : 0)
     }
 }
 
@@ -89,7 +93,8 @@ extension JobTemplate: FrameRecord {
 
     func writeFields(to writer: inout FrameWriter) {
         let retry = self.options.retry
-        writer.write((self.options.timeout == nil ? 0 : 1) | (retry == nil ? 0 : 2) as UInt8)
+        let rare = self.options.rareOptions
+        writer.write((self.options.timeout == nil ? 0 : 1) | (retry == nil ? 0 : 2) | (rare == nil ? 0 : 4) as UInt8)
         writer.write(self.options.priority.rawValue)
         writer.write(self.options.timeout ?? .zero)
         writer.write(UInt16(retry?.maxAttempts ?? 0))
@@ -98,6 +103,7 @@ extension JobTemplate: FrameRecord {
         writer.write(retry?.jitter ?? 0)
         writer.write(self.type)
         writer.write(self.queue)
+        if let rare { writer.write(Bytes(copying: rare.encoded)) }
     }
 
     init(record reader: inout FrameReader) throws(WireError) {
@@ -125,7 +131,9 @@ extension JobTemplate: FrameRecord {
                 maxAttempts: maxAttempts, initialBackoff: initialBackoff, maxBackoff: maxBackoff, jitter: jitter)
         }
         let type = try reader.readName("type")
-        self.init(type: type, queue: try reader.readName("queue"), options: options)
+        let queue = try reader.readName("queue")
+        if presence & 4 != 0 { options.rareOptions = try reader.readRareOptions() }
+        self.init(type: type, queue: queue, options: options)
     }
 }
 
@@ -174,6 +182,14 @@ extension FrameWriter {
 }
 
 extension FrameReader {
+    mutating func readRareOptions() throws(WireError) -> JobOptions.Rare {
+        let bytes = try self.readBytes()
+        guard let rare = bytes.withUnsafeBytes({ JobOptions.Rare(encoded: $0) }) else {
+            throw Self.outOfBounds("options", "have a field that is not known or makes no sense")
+        }
+        return rare
+    }
+
     fileprivate mutating func readSession() throws(WireError) -> SessionID {
         let high: UInt64 = try self.read()
         return SessionID(high: high, low: try self.read())

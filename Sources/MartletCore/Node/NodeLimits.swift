@@ -34,8 +34,11 @@ package struct FailedAttempt: Sendable {
     package let history: JobHistory
     package let next: Next
     package let failure: JobFailure
+    /// What the handler's program printed last.
+    package let output: Bytes
 
-    package init(job: QueuedJob, history: JobHistory, next: Next, failure: JobFailure) {
+    package init(job: QueuedJob, history: JobHistory, next: Next, failure: JobFailure, output: Bytes = .empty) {
+        self.output = output
         self.job = job
         self.history = history
         self.next = next
@@ -43,12 +46,14 @@ package struct FailedAttempt: Sendable {
     }
 
     /// A failure that counts as an attempt.
-    package init(_ failure: JobFailure, isRetryable: Bool, of job: QueuedJob, random: Double) {
+    package init(
+        _ failure: JobFailure, isRetryable: Bool, output: Bytes = .empty, of job: QueuedJob, random: Double
+    ) {
         var history = job.body.history
         history.failures = history.failures == .max ? .max : history.failures + 1
         let backoff = job.body.traits.retry.backoff(afterFailures: Int(history.failures), random: random)
         let next: Next = if isRetryable, let backoff { .retry(after: backoff) } else { .dead }
-        self.init(job: job, history: history, next: next, failure: failure)
+        self.init(job: job, history: history, next: next, failure: failure, output: output)
     }
 
     /// The node died under the job. Counted apart from failures; a death alone is final.

@@ -2,7 +2,9 @@ extension NodeQueueCore {
     /// What a node says of one lease.
     package enum Result: Hashable, Sendable {
         case succeeded
-        case failed(JobFailure, isRetryable: Bool)
+        /// With what it leaves.
+        case completed(Completion)
+        case failed(JobFailure, isRetryable: Bool, output: Bytes = .empty)
         /// Given back unstarted.
         case returned
     }
@@ -19,6 +21,7 @@ extension NodeQueueCore {
     package struct Settlement: Sendable {
         package var verdicts: [Verdict] = []
         package var succeeded: [QueuedJob] = []
+        package var completed: [(job: QueuedJob, completion: Completion)] = []
         package var failed: [FailedAttempt] = []
         package var returned: [QueuedJob] = []
 
@@ -39,12 +42,22 @@ extension NodeQueueCore {
         case .succeeded:
             self.succeededTotal += 1
             settlement.succeeded.append(leased)
-        case .failed(let failure, let isRetryable):
+        case .completed(let completion):
+            self.succeededTotal += 1
+            settlement.completed.append((leased, completion))
+        case .failed(let failure, let isRetryable, let output):
             self.failedTotal += 1
-            settlement.failed.append(FailedAttempt(failure, isRetryable: isRetryable, of: leased, random: random()))
+            settlement.failed.append(
+                FailedAttempt(failure, isRetryable: isRetryable, output: output, of: leased, random: random()))
         case .returned:
             settlement.returned.append(leased)
         }
+    }
+
+    /// The job under a lease that goes on; nil if it has ended.
+    package func leased(_ id: JobID, under token: LeaseToken) -> QueuedJob? {
+        guard token.epoch == self.epoch, let job = self.window.job(at: token.sequence), job.id == id else { return nil }
+        return job
     }
 
     /// Takes up leases that a node proved to hold from an earlier epoch.

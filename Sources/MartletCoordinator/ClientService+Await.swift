@@ -1,0 +1,31 @@
+import MartletCore
+import MartletRuntime
+import MartletStore
+import MartletTransport
+import MartletWire
+
+extension ClientService {
+    /// Answers how a job has ended, or parks the request until it has.
+    func wait(_ question: AwaitJob, _ request: any IncomingRequest) async throws {
+        // Parked first: the job may end while it is looked for.
+        guard let number = self.watch.park(request, for: question.id) else {
+            return request.refuse(.overloaded, "\(EndWatch.waitersMax) requests wait for jobs; retry after a delay")
+        }
+        guard let (record, _) = try await self.store.job(question.id) else {
+            self.watch.unpark(number, for: question.id)?
+                .refuse(.notFound, "job \(question.id) is not there: it finished and was not kept, or never was")
+            return
+        }
+        if record.state.isTerminal {
+            let result = try await self.store.result(of: question.id)
+            self.watch.unpark(number, for: question.id)?
+                .answer(JobEnded(id: question.id, state: record.state, result: result, failure: record.lastFailure))
+            return
+        }
+        let watch = self.watch
+        let state = record.state
+        self.loop.schedule(at: self.loop.now + question.timeout) {
+            watch.unpark(number, for: question.id)?.answer(JobEnded(id: question.id, state: state))
+        }
+    }
+}

@@ -1,0 +1,149 @@
+/// Rare options as bytes, for the store and the wire: for each that is set the number of its field, then its value,
+/// little-endian, texts behind a u16 length; a zero ends them.
+extension JobOptions.Rare {
+    private enum Field: UInt8 {
+        case end, expiry, unique, group, key, ordered, retention, tag, metadata, batch
+    }
+
+    package var encoded: [UInt8] {
+        var bytes = OptionWriter()
+        if let expiry { bytes.append(Field.expiry.rawValue, expiry) }
+        if let unique {
+            bytes.append(Field.unique.rawValue)
+            bytes.append(unique.scope.rawValue)
+            bytes.append(unique.conflict.rawValue)
+            if case .afterSuccess(let window) = unique.window {
+                bytes.append(window.wholeMicroseconds)
+            } else {
+                bytes.append(0 as Int64)
+            }
+            bytes.append(unique.key)
+        }
+        if let group { bytes.append(Field.group.rawValue, group) }
+        if let key { bytes.append(Field.key.rawValue, key) }
+        if self.isOrdered { bytes.append(Field.ordered.rawValue) }
+        if let retention { bytes.append(Field.retention.rawValue, retention) }
+        for tag in self.tags { bytes.append(Field.tag.rawValue, tag) }
+        for (name, value) in self.metadata.sorted(by: { $0.key < $1.key }) {
+            bytes.append(Field.metadata.rawValue, name)
+            bytes.append(value)
+        }
+        if let batch {
+            bytes.append(Field.batch.rawValue)
+            bytes.append(batch.rawValue)
+        }
+        bytes.append(Field.end.rawValue)
+        return bytes.all
+    }
+
+    /// Reads what ``encoded`` wrote.
+    ///
+    /// - Returns: nil if a field is not known or cut short: an option that is not understood must not be passed over.
+    package init?(encoded bytes: UnsafeRawBufferPointer) {
+        self.init()
+        var reader = OptionReader(bytes)
+        while true {
+            guard let number: UInt8 = reader.next(), let field = Field(rawValue: number) else { return nil }
+            if field == .end { return }
+            guard self.read(field, from: &reader) else { return nil }
+        }
+    }
+
+    private mutating func read(_ field: Field, from reader: inout OptionReader) -> Bool {
+        switch field {
+        case .end: return true
+        case .expiry:
+            self.expiry = reader.nextDuration()
+            return self.expiry != nil
+        case .unique:
+            self.unique = UniqueKey(encoded: &reader)
+            return self.unique != nil
+        case .group:
+            self.group = reader.nextText()
+            return self.group != nil
+        case .key:
+            self.key = reader.nextText()
+            return self.key != nil
+        case .ordered:
+            self.isOrdered = true
+            return true
+        case .retention:
+            self.retention = reader.nextDuration()
+            return self.retention != nil
+        case .tag:
+            guard let tag = reader.nextText(), self.tags.count < JobOptions.tagsMax else { return false }
+            self.tags.append(tag)
+            return true
+        case .metadata:
+            guard let name = reader.nextText(), let value = reader.nextText(),
+                self.metadata.count < JobOptions.metadataMax
+            else { return false }
+            self.metadata[name] = value
+            return true
+        case .batch:
+            self.batch = (reader.next() as UInt64?).map { BatchID(rawValue: $0) }
+            return self.batch != nil
+        }
+    }
+}
+
+extension UniqueKey {
+    fileprivate init?(encoded reader: inout OptionReader) {
+        guard let scope = (reader.next() as UInt8?).flatMap({ Scope(rawValue: $0) }),
+            let conflict = (reader.next() as UInt8?).flatMap({ Conflict(rawValue: $0) }),
+            let window: Int64 = reader.next(), let key = reader.nextText()
+        else { return nil }
+        self.init(
+            key, scope: scope, window: window == 0 ? .whilePending : .afterSuccess(.microseconds(window)),
+            conflict: conflict)
+    }
+}
+
+private struct OptionWriter {
+    private(set) var all: [UInt8] = []
+
+    mutating func append(_ value: some FixedWidthInteger) {
+        withUnsafeBytes(of: value.littleEndian) { self.all.append(contentsOf: $0) }
+    }
+
+    /// Text is bounded where options are checked.
+    mutating func append(_ text: String) {
+        self.append(UInt16(clamping: text.utf8.count))
+        self.all.append(contentsOf: text.utf8.prefix(Int(UInt16.max)))
+    }
+
+    mutating func append(_ field: UInt8, _ text: String) {
+        self.append(field)
+        self.append(text)
+    }
+
+    mutating func append(_ field: UInt8, _ duration: Duration) {
+        self.append(field)
+        self.append(duration.wholeMicroseconds)
+    }
+}
+
+private struct OptionReader {
+    private let bytes: UnsafeRawBufferPointer
+    private var place = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    mutating func next<Number: FixedWidthInteger & BitwiseCopyable>() -> Number? {
+        let size = MemoryLayout<Number>.size
+        guard self.place + size <= self.bytes.count else { return nil }
+        defer { self.place += size }
+        return Number(littleEndian: self.bytes.loadUnaligned(fromByteOffset: self.place, as: Number.self))
+    }
+
+    mutating func nextDuration() -> Duration? { (self.next() as Int64?).map { .microseconds($0) } }
+
+    mutating func nextText() -> String? {
+        guard let length: UInt16 = self.next(), self.place + Int(length) <= self.bytes.count else { return nil }
+        defer { self.place += Int(length) }
+        let utf8 = self.bytes[self.place..<self.place + Int(length)]
+        return String(validating: utf8, as: UTF8.self)
+    }
+}
