@@ -51,8 +51,14 @@ package final class JobKind: Sendable {
     package let timeout: Duration
     package let handler: Handler
     package let scope: JobScope
+    /// Set if its jobs are handled many at once; `handler` is then not called.
+    package let batch: BatchHandler?
 
-    package init(type: String, queue: String, timeout: Duration, scope: JobScope, handler: @escaping Handler) {
+    package init(
+        type: String, queue: String, timeout: Duration, scope: JobScope, batch: BatchHandler? = nil,
+        handler: @escaping Handler
+    ) {
+        self.batch = batch
         self.type = type
         self.queue = queue
         self.timeout = timeout

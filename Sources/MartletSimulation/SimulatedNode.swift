@@ -6,6 +6,8 @@ import MartletTransport
 /// A worker process.
 final class SimulatedNode: @unchecked Sendable {
     static let types = ["alpha", "beta", "gamma"]
+    /// Its jobs are handled a few at once.
+    static let batchedType = "beta"
     static let slots = 4
 
     let index: Int
@@ -30,8 +32,14 @@ final class SimulatedNode: @unchecked Sendable {
         self.worker = Worker(options, in: environment)
         // The last node serves fewer types, so that some lanes have fewer nodes.
         for type in index == 0 ? Self.types.prefix(2) : Self.types[...] {
-            self.worker.register(raw: type) { [unowned self] payload, context in
-                try await self.handle(payload, context)
+            if type == Self.batchedType {
+                self.worker.register(batchOfRaw: type, max: 3, within: .milliseconds(20)) { [unowned self] jobs in
+                    await self.handle(jobs)
+                }
+            } else {
+                self.worker.register(raw: type) { [unowned self] payload, context in
+                    try await self.handle(payload, context)
+                }
             }
         }
         self.process.spawn { [self] in
@@ -55,6 +63,24 @@ final class SimulatedNode: @unchecked Sendable {
 
     /// A lease length after the thaw, it has heard of everything that it missed.
     func trustAgain() { self.isTrusted = true }
+
+    /// Each job of a batch does what it would do alone. Who hangs holds up the others.
+    private func handle(_ jobs: [BatchedJob<Payload>]) async -> [BatchOutcome] {
+        if jobs.count > 1 { self.cluster.witness.count(.batchHandled) }
+        return await withTaskGroup(of: BatchOutcome.self) { group in
+            for job in jobs {
+                group.addTask {
+                    do {
+                        try await self.handle(job.value, job.context)
+                        return job.succeeded
+                    } catch {
+                        return job.failed(error)
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+    }
 
     private func handle(_ payload: Payload, _ context: JobContext) async throws {
         let number = payload.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }

@@ -7,6 +7,7 @@ package final class Witness: @unchecked Sendable {
     package enum Event: String, CaseIterable, Sendable {
         case coordinatorCrash, nodeCrash, nodeFrozen, partition, connectionCut, messageDropped, messageDelayed
         case requestDuplicated, rolledBack, diskFull, outcomeUnknown, wallClockStep, handlerFailed, handlerHung
+        case batchHandled
         case resultRefused, submitRepeated, poisonKilledNode, jobDead, ranInOrder
     }
 

@@ -233,7 +233,7 @@ package struct Report: Message {
     package var isDraining: Bool
     /// The node leaves: it holds nothing any more and will send nothing after this.
     package var isLast: Bool
-    /// Handlers running now, at most the node's slots.
+    /// Jobs whose handlers run now; several for a handler that takes many at once.
     package var running: [JobID]
     /// At most ``itemsMax``.
     package var items: [Item]

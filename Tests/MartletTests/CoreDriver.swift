@@ -11,7 +11,7 @@ final class CoreDriver {
     var now = Instant(nanoseconds: 1_000_000_000_000)
     var actions: [WorkerCore.Action] = []
     private let world = SimulatedWorld(seed: 1)
-    private let kind: JobKind
+    private let kinds: [JobKind]
     private var lastDelivery: UInt64 = 0
     private var lastJob: UInt64 = 0
     private var lastKey: UInt64 = 0
@@ -19,13 +19,23 @@ final class CoreDriver {
     /// Leases that have not been judged and have not ended.
     private var open: [LeaseToken: JobID] = [:]
 
-    init(slots: Int, prefetchMax: Int = 0, timeout: Duration = .seconds(1800)) {
+    /// - Parameter batch: jobs are handled many at once; every fourth is not, unless there are no others.
+    init(
+        slots: Int, prefetchMax: Int = 0, timeout: Duration = .seconds(1800), batch: BatchShape? = nil,
+        mixes: Bool = false
+    ) {
         self.core = WorkerCore(
             WorkerCore.Profile(
                 name: "w", incarnation: 7, slots: slots, prefetchMax: prefetchMax, queues: [], types: ["t"],
+                batches: batch.map { [$0] } ?? [],
                 holdsNameLock: true, drainTimeout: .seconds(10), cancelGrace: .seconds(2)))
         let scope = JobScope(loop: self.world.makeProcess("w"), logHandler: { _ in })
-        self.kind = JobKind(type: "t", queue: "q", timeout: timeout, scope: scope) { _, _ in }
+        let single = JobKind(type: "t", queue: "q", timeout: timeout, scope: scope) { _, _ in }
+        let many = batch.map { shape in
+            let handler = BatchHandler(shape: shape, line: 0) { items in items.map { _ in nil } }
+            return JobKind(type: "b", queue: "q", timeout: timeout, scope: scope, batch: handler) { _, _ in }
+        }
+        self.kinds = many.map { mixes ? [$0, $0, $0, single] : [$0] } ?? [single]
         for slot in 0..<slots { _ = self.core.restart(slot) }
     }
 
@@ -70,10 +80,12 @@ final class CoreDriver {
             let token = Self.token(epoch: 1, self.lastJob)
             self.open[token] = JobID(rawValue: self.lastJob)
             return WorkerCore.Job(
-                id: JobID(rawValue: self.lastJob), token: token, attempt: 1, payload: .empty, kind: self.kind)
+                id: JobID(rawValue: self.lastJob), token: token, attempt: 1, payload: .empty,
+                kind: self.kinds[Int(self.lastJob) % self.kinds.count])
         }
         self.core.receive(
-            jobs, number: self.lastDelivery, generation: generation ?? self.core.generation, into: &self.actions)
+            jobs, number: self.lastDelivery, generation: generation ?? self.core.generation, at: self.now,
+            into: &self.actions)
     }
 
     /// A slot asks for a job.
@@ -183,7 +195,10 @@ final class CoreDriver {
         case .idle: self.ask(slot)
         case .running, .cancelled, .abandoned:
             let failure = JobFailure(kind: "E", message: "m")
-            self.finish(slot, random.below(2) == 0 ? .succeeded : .failed(failure, isRetryable: true))
+            let outcomes: [WorkerCore.Outcome] = self.core.heldIDs(in: slot).map { _ in
+                random.below(2) == 0 ? .succeeded : .failed(failure, isRetryable: true)
+            }
+            self.finish(slot, outcomes.count == 1 ? outcomes[0] : .batch(outcomes))
         }
     }
 }

@@ -14,16 +14,21 @@ final class JobKindTable: Sendable {
     private static let kindsMax = 4096
 
     private let handlers: [String: JobKind.Handler]
+    private let batches: [String: BatchHandler]
     private let scope: JobScope
     private let kinds = Mutex<[Key: JobKind]>([:])
 
-    init(_ handlers: [String: JobKind.Handler], scope: JobScope) {
+    init(_ handlers: [String: JobKind.Handler], batches: [String: BatchHandler] = [:], scope: JobScope) {
         self.handlers = handlers
+        self.batches = batches
         self.scope = scope
     }
 
     /// In order.
-    var types: [String] { self.handlers.keys.sorted() }
+    var types: [String] { (Array(self.handlers.keys) + Array(self.batches.keys)).sorted() }
+
+    /// By the line in which their jobs wait.
+    var batchShapes: [BatchShape] { self.batches.values.sorted { $0.line < $1.line }.map(\.shape) }
 
     /// The jobs of a delivery, each with its handler.
     func jobs(of delivery: Delivery) -> [WorkerCore.Job] {
@@ -42,7 +47,7 @@ final class JobKindTable: Sendable {
             let handler = self.handlers[template.type] ?? Self.noHandler
             let kind = JobKind(
                 type: template.type, queue: template.queue, timeout: template.timeout, scope: self.scope,
-                handler: handler)
+                batch: self.batches[template.type], handler: handler)
             if kinds.count >= Self.kindsMax { kinds.removeAll() }
             kinds[key] = kind
             return kind

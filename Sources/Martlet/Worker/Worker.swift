@@ -50,12 +50,15 @@ public final class Worker: Sendable {
 
     private struct State {
         var handlers: [String: JobKind.Handler] = [:]
+        var batches: [String: BatchHandler] = [:]
         var middleware: [any HandlerMiddleware] = []
         var board: WorkerBoard?
         var hasRun = false
         var isDrainWanted = false
         /// See ``admit(_:)``.
         var admission: Int?
+
+        func serves(_ type: String) -> Bool { self.handlers[type] != nil || self.batches[type] != nil }
     }
 
     public let configuration: WorkerConfiguration
@@ -104,7 +107,17 @@ public final class Worker: Sendable {
         if let problem = NameRule.problem(type) { preconditionFailure("the job type \"\(type)\" \(problem)") }
         self.state.withLock { state in
             precondition(!state.hasRun, "register handlers before the worker runs")
-            precondition(state.handlers.updateValue(handler, forKey: type) == nil, "\(type) has a handler already")
+            precondition(!state.serves(type), "\(type) has a handler already")
+            state.handlers[type] = handler
+        }
+    }
+
+    func add(batchOf type: String, _ shape: BatchShape, _ body: @escaping BatchHandler.Body) {
+        if let problem = NameRule.problem(type) { preconditionFailure("the job type \"\(type)\" \(problem)") }
+        self.state.withLock { state in
+            precondition(!state.hasRun, "register handlers before the worker runs")
+            precondition(!state.serves(type), "\(type) has a handler already")
+            state.batches[type] = BatchHandler(shape: shape, line: state.batches.count, body: body)
         }
     }
 
@@ -183,7 +196,7 @@ public final class Worker: Sendable {
         board?.admit(count)
     }
 
-    package var hasHandlers: Bool { self.state.withLock { !$0.handlers.isEmpty } }
+    package var hasHandlers: Bool { self.state.withLock { !$0.handlers.isEmpty || !$0.batches.isEmpty } }
 
     /// Looks at the core, once it runs.
     package func look<Value: Sendable>(_ body: (borrowing WorkerCore) -> Value) -> Value? { self.board?.look(body) }
@@ -225,16 +238,22 @@ public final class Worker: Sendable {
 
     private func run(in environment: Environment, log: Log) async throws(MartletError) -> Int {
         let loop = environment.loop
-        let handlers = self.state.withLock { state in
+        let (handlers, batches) = self.state.withLock { state in
             precondition(!state.hasRun, "a worker runs once")
             state.hasRun = true
-            return state.handlers.mapValues { state.middleware.around($0) }
+            let batches = state.batches.mapValues { batch in
+                BatchHandler(shape: batch.shape, line: batch.line, body: state.middleware.around(batch.body))
+            }
+            return (state.handlers.mapValues { state.middleware.around($0) }, batches)
         }
-        guard !handlers.isEmpty else { throw MartletError(.invalidRequest, "the worker has no handler registered") }
+        guard !handlers.isEmpty || !batches.isEmpty else {
+            throw MartletError(.invalidRequest, "the worker has no handler registered")
+        }
         let connection = try openConnection(
             to: self.configuration.address, token: self.configuration.token, over: environment.transport, on: loop)
         let kinds = JobKindTable(
-            handlers, scope: JobScope(loop: environment.handlerLoop, logHandler: self.configuration.logHandler))
+            handlers, batches: batches,
+            scope: JobScope(loop: environment.handlerLoop, logHandler: self.configuration.logHandler))
         let board = WorkerBoard(self.profile(of: kinds, in: environment), loop: loop, log: log)
         let (isDrainWanted, admission) = self.state.withLock { state in
             state.board = board
@@ -285,6 +304,7 @@ public final class Worker: Sendable {
             name: self.configuration.name, incarnation: Self.incarnation(in: environment),
             slots: self.configuration.slots,
             prefetchMax: self.configuration.prefetchMax, queues: self.configuration.queues, types: kinds.types,
+            batches: kinds.batchShapes,
             holdsNameLock: environment.nameLock != nil, drainTimeout: self.configuration.drainTimeout,
             cancelGrace: self.configuration.cancelGrace)
     }

@@ -111,6 +111,8 @@ final class WorkerBoard: Sendable {
                     turn = 0
                     await Task.yield()
                 }
+            case .runBatch(let batch, let jobs, let deadline):
+                outcome = await batch.run(jobs, deadline: deadline)
             case .wait:
                 outcome = nil
                 turn = 0
@@ -133,8 +135,14 @@ final class WorkerBoard: Sendable {
             try await job.kind.handler(job.payload, context)
             return .succeeded
         } catch {
-            return .failed(JobFailure(error), isRetryable: !(error is NonRetryable))
+            return .failed(error)
         }
+    }
+}
+
+extension WorkerCore.Outcome {
+    static func failed(_ error: any Error) -> Self {
+        .failed(JobFailure(error), isRetryable: !(error is NonRetryable))
     }
 }
 

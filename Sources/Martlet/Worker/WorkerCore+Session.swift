@@ -26,7 +26,9 @@ extension WorkerCore {
     /// Whether the job is held here, or its result is not answered yet.
     package func holds(_ id: JobID) -> Bool {
         (0..<self.queue.count).contains { self.queue[$0].id == id }
-            || self.slots.contains { $0.holdsJob && $0.id == id } || self.results.contains { $0.id == id }
+            || self.lines.contains { line in (0..<line.count).contains { line.jobs[$0].id == id } }
+            || self.slots.contains { slot in slot.holdsJob && slot.held.contains { $0.isOurs && $0.id == id } }
+            || self.results.contains { $0.id == id }
             || self.outstanding?.items.contains { $0.id == id } ?? false
     }
 
@@ -35,8 +37,13 @@ extension WorkerCore {
         for place in 0..<self.queue.count {
             items.append(.init(id: self.queue[place].id, token: self.queue[place].token, phase: .unstarted))
         }
-        for slot in self.slots where slot.holdsJob {
-            items.append(.init(id: slot.id, token: slot.token, phase: .running))
+        for line in self.lines {
+            for place in 0..<line.count {
+                items.append(.init(id: line.jobs[place].id, token: line.jobs[place].token, phase: .unstarted))
+            }
+        }
+        for slot in self.slots {
+            for job in slot.ours { items.append(.init(id: job.id, token: job.token, phase: .running)) }
         }
         for item in self.results { items.append(.init(id: item.id, token: item.token, phase: .finished)) }
         return items
@@ -80,13 +87,13 @@ extension WorkerCore {
             }
         }
         self.queue = kept
+        for line in self.lines.indices {
+            let gone = self.lines[line].renew(lease)
+            self.linedCount -= gone
+            dropped += gone
+        }
         for slot in self.slots.indices where self.slots[slot].holdsJob {
-            if let token = lease(self.slots[slot].token) {
-                self.slots[slot].token = token
-            } else {
-                self.abandon(slot, into: &actions)
-                dropped += 1
-            }
+            dropped += self.renew(slot, lease, into: &actions)
         }
         let before = self.results.count
         self.results = self.results.compactMap { item in
@@ -97,6 +104,32 @@ extension WorkerCore {
         guard dropped > 0 else { return }
         self.counts.ended += UInt64(dropped)
         actions.append(.note(.ended(count: dropped)))
+    }
+
+    /// Gives the jobs of a slot their new leases.
+    ///
+    /// - Returns: how many have none. The handler is then told to stop: it cannot leave one job of a batch alone.
+    private mutating func renew(
+        _ slot: Int, _ lease: (LeaseToken) -> LeaseToken?, into actions: inout [Action]
+    ) -> Int {
+        var dropped = 0
+        var kept = 0
+        for place in self.slots[slot].held.indices where self.slots[slot].held[place].isOurs {
+            if let token = lease(self.slots[slot].held[place].token) {
+                self.slots[slot].held[place].token = token
+                kept += 1
+            } else {
+                self.slots[slot].held[place].isOurs = false
+                dropped += 1
+            }
+        }
+        if kept == 0 {
+            self.abandon(slot, into: &actions)
+        } else if dropped > 0, self.slots[slot].state == .running {
+            self.slots[slot].state = .cancelled
+            actions.append(.cancelSlot(slot))
+        }
+        return dropped
     }
 
     /// The coordinator does not know this registration any more.
@@ -118,7 +151,7 @@ extension WorkerCore {
     ///
     /// - Parameter generation: of the registration under which they were asked for.
     package mutating func receive(
-        _ jobs: [Job], number: UInt64, generation: UInt64, into actions: inout [Action]
+        _ jobs: [Job], number: UInt64, generation: UInt64, at now: Instant, into actions: inout [Action]
     ) {
         guard generation == self.generation, self.isRegistered, number > self.lastDelivery else { return }
         self.lastDelivery = number
@@ -128,13 +161,26 @@ extension WorkerCore {
             for job in jobs { self.record(Report.Item(returning: job), into: &actions) }
             return
         }
-        for job in jobs { self.queue.append(job) }
-        self.wakeSlots(into: &actions)
+        for job in jobs {
+            if let batch = job.kind.batch {
+                self.lines[batch.line].add(job, at: now)
+                self.linedCount += 1
+            } else {
+                self.queue.append(job)
+            }
+        }
+        self.wakeSlots(at: now, into: &actions)
         self.planTick(at: self.cancelAt, into: &actions)
     }
 
-    mutating func wakeSlots(into actions: inout [Action]) {
+    mutating func wakeSlots(at now: Instant, into actions: inout [Action]) {
         var wanted = self.queue.count
+        if self.linedCount > 0 {
+            for line in self.lines where line.count > 0 {
+                wanted += line.isRipe(at: now) ? max(1, line.fullCount) : 0
+                if let ripeAt = line.ripeAt, ripeAt > now { self.planTick(at: ripeAt, into: &actions) }
+            }
+        }
         while wanted > 0, let slot = self.idleSlots.popLast() {
             guard self.slots[slot].isWaiting, self.slots[slot].state == .idle else { continue }
             self.slots[slot].isWaiting = false
@@ -151,7 +197,7 @@ extension WorkerCore {
         // A process that was suspended may get here before its ticker has seen that the leases have ended.
         guard now < self.leasesEndAt || !self.holdsLeases else { return nil }
         if let outstanding = self.outstanding { return (outstanding.frame, outstanding.number) }
-        let isLeaving = self.isDraining && self.queue.isEmpty && self.runningCount == 0
+        let isLeaving = self.isDraining && self.queue.isEmpty && self.linedCount == 0 && self.runningCount == 0
         guard !self.results.isEmpty || now >= self.heartbeatDue || isLeaving else { return nil }
         let items = self.takeResults()
         let isLast = isLeaving && self.results.isEmpty
@@ -159,11 +205,16 @@ extension WorkerCore {
         let report = Report(
             key: self.key, number: self.reportNumber, lastDelivery: self.lastDelivery,
             creditTotal: self.creditTotal, isDraining: self.isDraining, isLast: isLast,
-            running: self.slots.compactMap { $0.holdsJob ? $0.id : nil }, items: items)
+            running: self.runningIDs, items: items)
         let frame = report.encoded()
         self.outstanding = OutstandingReport(
             number: report.number, items: items, isLast: isLast, frame: frame)
         return (frame, report.number)
+    }
+
+    private var runningIDs: [JobID] {
+        guard !self.lines.isEmpty else { return self.slots.compactMap { $0.holdsJob ? $0.held[0].id : nil } }
+        return Array(self.slots.lazy.flatMap { $0.ours.map(\.id) }.prefix(Int(Register.slotsMax)))
     }
 
     /// As many results as one report takes.
@@ -223,7 +274,7 @@ extension WorkerCore {
     private mutating func renew(from sentAt: Instant, into actions: inout [Action]) {
         self.renewedAt = max(self.renewedAt, sentAt)
         self.heartbeatDue = sentAt + self.heartbeatInterval
-        if !self.queue.isEmpty { self.wakeSlots(into: &actions) }
+        if !self.queue.isEmpty || self.linedCount > 0 { self.wakeSlots(at: self.renewedAt, into: &actions) }
         if !self.holdsNothing || self.isDraining { self.planTick(at: self.cancelAt, into: &actions) }
     }
 

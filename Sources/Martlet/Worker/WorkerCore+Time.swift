@@ -11,6 +11,9 @@ extension WorkerCore {
         self.endTimedOut(at: now, into: &actions)
         self.endUnrenewed(at: now, into: &actions)
         self.pressDrain(at: now, into: &actions)
+        if self.linedCount > 0, self.lines.contains(where: { $0.isRipe(at: now) }) {
+            self.wakeSlots(at: now, into: &actions)
+        }
         let needsRegistration = !self.isRegistered && self.isDraining && self.holdsNothing
         // Nobody to take leave of: nothing is held, and no coordinator knows this session.
         if needsRegistration { self.end(into: &actions) }
@@ -25,6 +28,10 @@ extension WorkerCore {
         self.drainDeadline = now + self.profile.drainTimeout
         self.graceDeadline = self.drainDeadline + self.profile.cancelGrace
         while let job = self.queue.popFirst() { self.record(Report.Item(returning: job), into: &actions) }
+        for line in self.lines.indices {
+            for job in self.lines[line].takeAll() { self.record(Report.Item(returning: job), into: &actions) }
+        }
+        self.linedCount = 0
         actions.append(.note(.drainStarted(running: self.runningCount)))
         // The coordinator is to hear of it even if there is nothing to report.
         self.heartbeatDue = now
@@ -69,9 +76,11 @@ extension WorkerCore {
         for slot in self.slots.indices where self.slots[slot].holdsJob && self.slots[slot].deadline <= now {
             let timeout = self.slots[slot].deadline - self.slots[slot].startedAt
             let failure = JobFailure(kind: "timeout", message: "ran longer than its timeout of \(timeout)")
-            self.counts.timedOut += 1
-            actions.append(.note(.timedOut(self.slots[slot].id)))
-            self.record(self.slots[slot].item(.failed(failure, isRetryable: true)), into: &actions)
+            for job in self.slots[slot].ours {
+                self.counts.timedOut += 1
+                actions.append(.note(.timedOut(job.id)))
+                self.record(job.item(.failed(failure, isRetryable: true)), into: &actions)
+            }
             // The lease is not claimed any longer than the attempt may last, whatever the handler does.
             self.abandon(slot, into: &actions)
         }
@@ -86,8 +95,11 @@ extension WorkerCore {
 
     private mutating func loseLeases(into actions: inout [Action]) {
         let reported = self.outstanding?.items.count ?? 0
-        let count = self.queue.count + self.runningCount + self.results.count + reported
+        let running = self.slots.reduce(0) { $0 + $1.ours.count }
+        let count = self.queue.count + self.linedCount + running + self.results.count + reported
         self.queue.removeAll()
+        for line in self.lines.indices { _ = self.lines[line].takeAll() }
+        self.linedCount = 0
         for slot in self.slots.indices where self.slots[slot].holdsJob { self.abandon(slot, into: &actions) }
         self.results = []
         self.resultsTextBytes = 0
@@ -109,7 +121,7 @@ extension WorkerCore {
         guard now >= self.graceDeadline else { return }
         for slot in self.slots.indices where self.slots[slot].holdsJob {
             // It does not stop. The process is about to end, and the job may as well begin elsewhere.
-            self.record(self.slots[slot].item(.returned), into: &actions)
+            for job in self.slots[slot].ours { self.record(job.item(.returned), into: &actions) }
             self.abandon(slot, into: &actions)
         }
         actions.append(.wakeReporter)
@@ -132,6 +144,10 @@ extension WorkerCore {
             for slot in self.slots where slot.holdsJob { next = min(next, slot.deadline) }
             if self.isDraining { next = min(next, now < self.drainDeadline ? self.drainDeadline : self.graceDeadline) }
         }
+        for line in self.lines {
+            // A batch that is ripe waits for a slot, not for the clock.
+            if let ripeAt = line.ripeAt, ripeAt > now { next = min(next, ripeAt) }
+        }
         if !self.holdsNothing || self.isDraining {
             next = min(next, now < self.cancelAt ? self.cancelAt : self.leasesEndAt)
         }
@@ -144,7 +160,15 @@ extension WorkerCore {
         var seen: Set<LeaseToken> = []
         func hold(_ token: LeaseToken) { precondition(seen.insert(token).inserted, "a lease is held once") }
         for place in 0..<self.queue.count { hold(self.queue[place].token) }
-        for slot in self.slots where slot.holdsJob { hold(slot.token) }
+        for line in self.lines {
+            line.checkInvariants()
+            for place in 0..<line.count { hold(line.jobs[place].token) }
+        }
+        precondition(self.linedCount == self.lines.reduce(0) { $0 + $1.count }, "jobs that wait for others are counted")
+        for slot in self.slots where slot.holdsJob {
+            precondition(slot.held.contains { $0.isOurs }, "a slot whose jobs are all gone is abandoned")
+            for job in slot.ours { hold(job.token) }
+        }
         for item in self.results { hold(item.token) }
         for item in self.outstanding?.items ?? [] { hold(item.token) }
         precondition(self.runningCount == self.slots.count { $0.holdsJob }, "running handlers are counted")
@@ -153,11 +177,12 @@ extension WorkerCore {
         precondition(
             self.resultsTextBytes == self.results.reduce(0) { $0 + $1.textBytes }, "the texts of results are counted")
         precondition(self.creditTotal >= self.receivedTotal, "credit never falls below what was received")
-        precondition(!self.isDraining || self.queue.isEmpty, "a draining worker keeps nothing unstarted")
+        precondition(
+            !self.isDraining || self.queue.isEmpty && self.linedCount == 0, "a draining worker keeps nothing unstarted")
         precondition(!self.isOver || self.runningCount == 0, "a worker that has left runs nothing of the cluster's")
         let waiting = self.slots.count { $0.isWaiting && $0.state == .idle }
         precondition(
-            self.queue.isEmpty || waiting == 0 || self.plannedTick != .distantFuture,
+            self.queue.isEmpty && self.linedCount == 0 || waiting == 0 || self.plannedTick != .distantFuture,
             "jobs wait beside idle slots only while their leases are in doubt")
     }
 }

@@ -4,7 +4,7 @@ import MartletWire
 /// Decides what a worker does: which job a slot runs, what it reports and asks for, when a job is no longer its own.
 ///
 /// A pure value, shared by the slots and the session behind one lock. Every job that the node holds is in exactly one
-/// of four places: `queue`, a slot, `results`, or the report under way.
+/// of five places: `queue`, one of the `lines`, a slot, `results`, or the report under way.
 package struct WorkerCore: Sendable {
     /// A job as it was delivered.
     package struct Job: Sendable {
@@ -27,11 +27,14 @@ package struct WorkerCore: Sendable {
     package enum Outcome: Sendable {
         case succeeded
         case failed(JobFailure, isRetryable: Bool)
+        /// One for each job of the batch, in order.
+        indirect case batch([Outcome])
     }
 
     /// What a slot does next.
     package enum Next: Sendable {
         case run(Job, deadline: Instant)
+        case runBatch(BatchHandler, [Job], deadline: Instant)
         /// Nothing to do until it is woken.
         case wait
         /// Its task ends: it was cancelled, or the worker is over.
@@ -83,6 +86,8 @@ package struct WorkerCore: Sendable {
         package var prefetchMax: Int
         package var queues: [String]
         package var types: [String]
+        /// Of the types whose jobs are handled many at once; each has its line.
+        package var batches: [BatchShape]
         package var holdsNameLock: Bool
         package var drainTimeout: Duration
         /// How long a cancelled handler may take to end at shutdown.
@@ -90,7 +95,7 @@ package struct WorkerCore: Sendable {
 
         package init(
             name: String, incarnation: UInt64, slots: Int, prefetchMax: Int, queues: [String], types: [String],
-            holdsNameLock: Bool, drainTimeout: Duration, cancelGrace: Duration
+            batches: [BatchShape] = [], holdsNameLock: Bool, drainTimeout: Duration, cancelGrace: Duration
         ) {
             self.name = name
             self.incarnation = incarnation
@@ -98,6 +103,7 @@ package struct WorkerCore: Sendable {
             self.prefetchMax = prefetchMax
             self.queues = queues
             self.types = types
+            self.batches = batches
             self.holdsNameLock = holdsNameLock
             self.drainTimeout = drainTimeout
             self.cancelGrace = cancelGrace
@@ -110,6 +116,8 @@ package struct WorkerCore: Sendable {
     static let reportBytesMax = 1 << 20
     /// Enough jobs are fetched ahead for the slots to be busy so long.
     static let prefetchTarget = Duration.milliseconds(20)
+    /// The most jobs that are asked for so that batches can fill.
+    static let batchRoomMax = 4096
 
     package let profile: Profile
     var phase = Phase.unregistered
@@ -122,6 +130,14 @@ package struct WorkerCore: Sendable {
     var renewedAt = Instant(nanoseconds: 0)
 
     var queue = Deque<Job>()
+    /// Jobs that wait for their batch to fill.
+    var lines: [BatchLine]
+    /// Jobs in `lines`.
+    var linedCount = 0
+    /// The last that was started was a batch: a single job goes first.
+    private var isSingleNext = false
+    /// Jobs worth having in `lines`.
+    private let batchRoom: Int
     var slots: ContiguousArray<WorkerSlot>
     /// Slots to wake, the one that fell idle last on top. May name a slot that is no longer idle.
     var idleSlots: ContiguousArray<Int> = []
@@ -155,6 +171,9 @@ package struct WorkerCore: Sendable {
         precondition(profile.slots > 0, "a node needs at least one slot")
         self.profile = profile
         self.slots = ContiguousArray(repeating: WorkerSlot(), count: profile.slots)
+        self.lines = profile.batches.map { BatchLine($0) }
+        // A slot itself asks for the first job of a batch.
+        self.batchRoom = min(Self.batchRoomMax, profile.batches.reduce(0) { $0 + $1.jobsMax - 1 })
     }
 
     package var isRegistered: Bool { self.phase == .registered }
@@ -183,17 +202,12 @@ package struct WorkerCore: Sendable {
         switch self.slots[slot].state {
         case .running:
             guard let outcome else { preconditionFailure("a running slot has an outcome") }
-            self.measure(now - self.slots[slot].startedAt)
+            self.measure((now - self.slots[slot].startedAt) / self.slots[slot].held.count)
             self.finish(slot, outcome, into: &actions)
             self.slots[slot].state = .idle
         case .cancelled:
             // Stopped through no fault of its own: if it did not finish, it loses no attempt.
-            if case .succeeded = outcome {
-                self.finish(slot, .succeeded, into: &actions)
-            } else {
-                self.runningCount -= 1
-                self.record(self.slots[slot].item(.returned), into: &actions)
-            }
+            self.finishCancelled(slot, outcome, into: &actions)
             self.vacate(slot, into: &actions)
             return .leave
         case .abandoned:
@@ -207,26 +221,46 @@ package struct WorkerCore: Sendable {
             self.slots[slot].state = .vacant
             return .leave
         }
-        guard now < self.cancelAt, let job = self.queue.popFirst() else {
+        guard now < self.cancelAt, let next = self.start(in: slot, at: now, into: &actions) else {
             self.slots[slot].isWaiting = true
             self.idleSlots.append(slot)
             // The last report of a drain may be due now.
             if self.isDraining, self.holdsNothing { actions.append(.wakeReporter) }
             return .wait
         }
-        return self.start(job, in: slot, at: now, into: &actions)
+        return next
     }
 
-    private mutating func start(_ job: Job, in slot: Int, at now: Instant, into actions: inout [Action]) -> Next {
-        let deadline = now + job.kind.timeout
-        self.slots[slot].start(job, at: now, deadline: deadline)
-        self.runningCount += 1
-        if deadline < self.plannedTick {
-            self.plannedTick = deadline
-            actions.append(.wakeTicker)
+    /// Starts what is to be started next, if there is anything.
+    private mutating func start(in slot: Int, at now: Instant, into actions: inout [Action]) -> Next? {
+        if self.linedCount > 0, !self.isSingleNext || self.queue.isEmpty,
+            let line = self.lines.firstIndex(where: { $0.isRipe(at: now) })
+        {
+            self.isSingleNext = true
+            let jobs = self.lines[line].take()
+            self.linedCount -= jobs.count
+            let deadline = now + jobs.reduce(jobs[0].kind.timeout) { min($0, $1.kind.timeout) }
+            self.slots[slot].start(at: now, deadline: deadline)
+            for job in jobs { self.slots[slot].hold(job) }
+            self.started(deadline, into: &actions)
+            return .runBatch(jobs[0].kind.batch!, jobs, deadline: deadline)
         }
+        guard let job = self.queue.popFirst() else { return nil }
+        self.isSingleNext = false
+        let deadline = now + job.kind.timeout
+        self.slots[slot].start(at: now, deadline: deadline)
+        self.slots[slot].hold(job)
+        self.started(deadline, into: &actions)
         return .run(job, deadline: deadline)
     }
+
+    private mutating func started(_ deadline: Instant, into actions: inout [Action]) {
+        self.runningCount += 1
+        self.planTick(at: deadline, into: &actions)
+    }
+
+    /// Of all jobs that its handler has, also of those that are no longer this node's.
+    package func heldIDs(in slot: Int) -> [JobID] { self.slots[slot].held.map(\.id) }
 
     package func state(of slot: Int) -> WorkerSlot.State { self.slots[slot].state }
 
@@ -249,13 +283,33 @@ package struct WorkerCore: Sendable {
 
     private mutating func finish(_ slot: Int, _ outcome: Outcome, into actions: inout [Action]) {
         self.runningCount -= 1
+        for place in self.slots[slot].held.indices where self.slots[slot].held[place].isOurs {
+            self.finish(self.slots[slot].held[place], outcome.of(place), into: &actions)
+        }
+    }
+
+    private mutating func finish(_ job: HeldJob, _ outcome: Outcome, into actions: inout [Action]) {
         switch outcome {
         case .succeeded:
             self.counts.succeeded += 1
-            self.record(self.slots[slot].item(.succeeded), into: &actions)
+            self.record(job.item(.succeeded), into: &actions)
         case .failed(let failure, let isRetryable):
             self.counts.failed += 1
-            self.record(self.slots[slot].item(.failed(failure, isRetryable: isRetryable)), into: &actions)
+            self.record(job.item(.failed(failure, isRetryable: isRetryable)), into: &actions)
+        case .batch: preconditionFailure("the outcome of one job is not that of many")
+        }
+    }
+
+    /// A handler that was told to stop has ended: what it did not finish goes back.
+    private mutating func finishCancelled(_ slot: Int, _ outcome: Outcome?, into actions: inout [Action]) {
+        self.runningCount -= 1
+        for place in self.slots[slot].held.indices where self.slots[slot].held[place].isOurs {
+            let job = self.slots[slot].held[place]
+            if case .succeeded = outcome?.of(place) {
+                self.finish(job, .succeeded, into: &actions)
+            } else {
+                self.record(job.item(.returned), into: &actions)
+            }
         }
     }
 
@@ -293,7 +347,9 @@ package struct WorkerCore: Sendable {
     var creditTotal: UInt64 {
         let reported = self.outstanding?.items.count ?? 0
         guard !self.isDraining, self.results.count + reported < Self.resultsMax else { return self.receivedTotal }
-        let room = self.profile.slots - self.abandonedCount + self.prefetch - self.queue.count - self.runningCount
+        let room =
+            self.profile.slots - self.abandonedCount + self.prefetch + self.batchRoom - self.queue.count
+            - self.linedCount - self.runningCount
         return self.receivedTotal + UInt64(max(min(room, self.admission ?? room), 0))
     }
 
@@ -313,17 +369,40 @@ package struct WorkerCore: Sendable {
 
     /// Whether anything is held under a lease; an unanswered heartbeat alone is nothing.
     var holdsLeases: Bool {
-        !self.queue.isEmpty || self.runningCount > 0 || !self.results.isEmpty
+        !self.queue.isEmpty || self.linedCount > 0 || self.runningCount > 0 || !self.results.isEmpty
             || !(self.outstanding?.items.isEmpty ?? true)
     }
 
     /// Neither jobs nor results, nor a report without answer.
     package var holdsNothing: Bool {
-        self.queue.isEmpty && self.runningCount == 0 && self.results.isEmpty && self.outstanding == nil
+        self.queue.isEmpty && self.linedCount == 0 && self.runningCount == 0 && self.results.isEmpty
+            && self.outstanding == nil
     }
 }
 
-/// The right to run one handler, and the job that uses it.
+/// A job in a slot.
+struct HeldJob: Sendable {
+    let id: JobID
+    var token: LeaseToken
+    /// False once its lease has ended, while the others of its batch go on.
+    var isOurs = true
+
+    func item(_ result: Report.Item.Result) -> Report.Item {
+        Report.Item(id: self.id, token: self.token, result: result)
+    }
+}
+
+extension WorkerCore.Outcome {
+    /// What became of one job of the batch; of the only one, if it is none.
+    func of(_ place: Int) -> Self {
+        switch self {
+        case .batch(let outcomes): outcomes[place]
+        case .succeeded, .failed: self
+        }
+    }
+}
+
+/// The right to run one handler, and the job or the batch that uses it.
 package struct WorkerSlot: Sendable {
     package enum State: Sendable {
         /// Its task waits for a job, or is about to ask for one.
@@ -339,25 +418,25 @@ package struct WorkerSlot: Sendable {
 
     var state = State.idle
     var isWaiting = false
-    private(set) var id = JobID(rawValue: 0)
-    var token = LeaseToken(epoch: Epoch(rawValue: 0), sequence: 0)
+    /// One unless it is a batch. Keeps its memory.
+    var held: ContiguousArray<HeldJob> = []
     private(set) var startedAt = Instant(nanoseconds: 0)
     private(set) var deadline = Instant.distantFuture
 
     /// Its job is still this node's.
     var holdsJob: Bool { self.state == .running || self.state == .cancelled }
 
-    mutating func start(_ job: WorkerCore.Job, at now: Instant, deadline: Instant) {
+    /// The jobs in it that are still this node's.
+    var ours: [HeldJob] { self.holdsJob ? self.held.filter(\.isOurs) : [] }
+
+    mutating func hold(_ job: WorkerCore.Job) { self.held.append(HeldJob(id: job.id, token: job.token)) }
+
+    mutating func start(at now: Instant, deadline: Instant) {
         self.state = .running
         self.isWaiting = false
-        self.id = job.id
-        self.token = job.token
+        self.held.removeAll(keepingCapacity: true)
         self.startedAt = now
         self.deadline = deadline
-    }
-
-    func item(_ result: Report.Item.Result) -> Report.Item {
-        Report.Item(id: self.id, token: self.token, result: result)
     }
 }
 

@@ -163,8 +163,9 @@ actor WorkerSession {
                 // A superseded request is answered with nothing. Two processes of one name would go on so for ever.
                 failures = delivery.number == 0 ? failures + 1 : 0
                 let jobs = self.kinds.jobs(of: delivery)
+                let now = self.loop.now
                 self.board.tell { core, actions in
-                    core.receive(jobs, number: delivery.number, generation: generation, into: &actions)
+                    core.receive(jobs, number: delivery.number, generation: generation, at: now, into: &actions)
                 }
                 if failures > 1 { await self.pause(afterFailures: failures) }
             case .refused(let refusal):

@@ -36,4 +36,8 @@ public func configure(_ worker: Worker, mailer: any Mailer) {
         }
     }
     worker.register(WelcomeMail.self)
+    worker.register(batchOf: IndexProduct.self, max: 100, within: .milliseconds(50)) { jobs in
+        let rejected = try await SearchIndex.shared.add(jobs.map(\.value.name))
+        return jobs.map { rejected.contains($0.value.name) ? $0.failed(Rejected()) : $0.succeeded }
+    }
 }

@@ -40,6 +40,14 @@ import Testing
         #expect(try await cluster.waiting().first?.options.timeout == .seconds(20))
     }
 
+    @Test func productsAreIndexedManyAtOnce() async throws {
+        let cluster = try await TestCluster { configure($0, mailer: FakeMailer()) }
+        try await cluster.client.submit(["ink", "", "pen"].map { IndexProduct(name: $0) })
+        let runs = try await cluster.drain()
+        #expect(runs.map(\.hasSucceeded) == [true, false, true])
+        #expect(await SearchIndex.shared.calls == [["ink", "", "pen"]])
+    }
+
     @Test func aHandlerThatHangsIsTimedOut() async throws {
         let cluster = try await TestCluster { worker in
             worker.register(raw: "hang") { _, _ in try await Task.sleep(for: .seconds(1_000_000)) }
