@@ -18,6 +18,10 @@
 /// A job runs at least once: a node may die after the work was done and before that was noted. Make ``run(_:)``
 /// safe to repeat, for example by passing ``JobContext/id`` on as an idempotency key.
 public protocol Job: Codable, Sendable {
+    /// What ``run(_:)`` returns: nothing, or a result that travels as JSON. See ``JobOptions/retention`` for how long
+    /// it is kept.
+    associatedtype Output: Sendable = Void
+
     /// Names the job in the cluster. Renaming the Swift type changes nothing as long as this stays.
     ///
     /// 1 to 128 of the characters `A-Z a-z 0-9 . _ - : /`. The name of the Swift type unless said otherwise.
@@ -34,7 +38,7 @@ public protocol Job: Codable, Sendable {
     /// The task is cancelled when the attempt's time is up, when the lease ends, and at shutdown: return or throw soon
     /// after that. Any error fails the attempt, and the job is tried again as its ``JobOptions/retry`` says;
     /// ``NonRetryable`` makes the failure final.
-    func run(_ context: JobContext) async throws
+    func run(_ context: JobContext) async throws -> Output
 }
 
 extension Job {

@@ -12,14 +12,43 @@ public struct JobContext: Sendable {
     public let attempt: Int
     /// When this attempt is cancelled and failed, on this process's clock; see ``timeRemaining``.
     public let deadline: Instant
-    private let kind: JobKind
+    let kind: JobKind
+    private let extras: DeliveredExtras?
+    /// What the attempt leaves, and the number by which its desk knows it.
+    let desk: AttemptDesk
+    let use: UInt64
 
-    package init(id: JobID, attempt: Int, deadline: Instant, kind: JobKind) {
-        self.id = id
-        self.attempt = attempt
+    init(_ job: WorkerCore.Job, deadline: Instant, desk: AttemptDesk, use: UInt64) {
+        self.id = job.id
+        self.attempt = Int(job.attempt)
         self.deadline = deadline
-        self.kind = kind
+        self.kind = job.kind
+        self.extras = job.extras
+        self.desk = desk
+        self.use = use
     }
+
+    /// To be handed on to services that take an idempotency key: the same for every attempt of the job, and no other
+    /// job's.
+    public var idempotencyKey: String { "martlet-job-\(self.id)" }
+
+    /// As submitted.
+    public var tags: [String] { self.kind.tags }
+    /// As submitted.
+    public var metadata: [String: String] { self.kind.metadata }
+    /// The jobs that this one waited for, in the order of their submit.
+    public var parents: [ParentJob] { (self.extras?.parents ?? []).map { ParentJob($0) } }
+
+    /// What an earlier attempt saved last, see ``save(checkpoint:)-(Value)``; nil if it saved nothing.
+    ///
+    /// - Throws: ``JobFailureError`` if it does not decode.
+    public func checkpoint<Value: Decodable>(as type: Value.Type = Value.self) throws(JobFailureError) -> Value? {
+        guard let bytes = self.extras?.checkpoint else { return nil }
+        return try PayloadCoding.decode(value: type, from: bytes)
+    }
+
+    /// As ``checkpoint(as:)``, as it was saved.
+    public var rawCheckpoint: Payload? { self.extras?.checkpoint.map { Payload($0) } }
 
     public var type: String { self.kind.type }
 
@@ -49,19 +78,23 @@ package final class JobKind: Sendable {
     package let type: String
     package let queue: String
     package let timeout: Duration
+    package let tags: [String]
+    package let metadata: [String: String]
     package let handler: Handler
     package let scope: JobScope
     /// Set if its jobs are handled many at once; `handler` is then not called.
     package let batch: BatchHandler?
 
     package init(
-        type: String, queue: String, timeout: Duration, scope: JobScope, batch: BatchHandler? = nil,
-        handler: @escaping Handler
+        type: String, queue: String, timeout: Duration, tags: [String] = [], metadata: [String: String] = [:],
+        scope: JobScope, batch: BatchHandler? = nil, handler: @escaping Handler
     ) {
         self.batch = batch
         self.type = type
         self.queue = queue
         self.timeout = timeout
+        self.tags = tags
+        self.metadata = metadata
         self.scope = scope
         self.handler = handler
     }

@@ -10,6 +10,7 @@ public struct MartletError: Error, Hashable, Sendable, CustomStringConvertible {
             case addressInvalid, unreachable, timedOut, outcomeUnknown, cancelled, closed, invalidRequest
             case payloadTooLarge, overloaded, storeFull, storeUnavailable, authenticationFailed, versionMismatch
             case nodeNameTaken, tooManyNodes, duplicate, refused, refusedByMiddleware
+            case notFound, jobFailed, noResult
         }
 
         private let base: Base
@@ -56,6 +57,13 @@ public struct MartletError: Error, Hashable, Sendable, CustomStringConvertible {
         /// after it had submitted them.
         public static let refusedByMiddleware = Self(.refusedByMiddleware)
 
+        /// There is no such job, any more at least.
+        public static let notFound = Self(.notFound)
+        /// The job ended other than as succeeded.
+        public static let jobFailed = Self(.jobFailed)
+        /// The job succeeded, and its handler left no result, or none of the type asked for.
+        public static let noResult = Self(.noResult)
+
         public var description: String { "\(self.base)" }
     }
 
@@ -92,7 +100,8 @@ extension MartletError {
             case .nodeNameTaken: .nodeNameTaken
             case .tooManyNodes: .tooManyNodes
             case .duplicate: .duplicate
-            case .malformedFrame, .sessionExpired, .notFound, .unknownNode, .internal: .refused
+            case .notFound: .notFound
+            case .malformedFrame, .sessionExpired, .unknownNode, .internal: .refused
             }
         self.init(code, reply.message, existing: reply.existing)
     }

@@ -36,13 +36,20 @@ extension JobFailure {
 /// Thrown by a handler to choose what is stored of the failure. The attempt counts, the job is tried again.
 public struct JobFailureError: Error, CustomStringConvertible {
     public let failure: JobFailure
+    /// What a program printed last, kept with the attempt.
+    public let output: Payload
 
     /// - Parameters:
     ///   - kind: short and stable, such as `exit 3`; failures are grouped by it.
     ///   - message: for people.
-    public init(kind: String, message: String) {
+    ///   - output: what a program that did the work printed; the last 16 KiB are kept.
+    public init(kind: String, message: String, output: Payload = .empty) {
+        let surplus = max(0, output.count - Self.outputBytesMax)
+        self.output = Payload(output.bytes[surplus..<output.count])
         self.failure = JobFailure(kind: kind, message: message)
     }
 
     public var description: String { self.failure.message }
+
+    private static let outputBytesMax = 16 * 1024
 }

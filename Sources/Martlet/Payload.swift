@@ -54,16 +54,19 @@ public struct RawJob: Hashable, Sendable {
     public var payload: Payload
     /// How long to wait before it may run; nil for not at all.
     public var delay: Duration?
+    /// When it may run, instead of a delay.
+    public var time: WallTime?
     public var options: JobOptions
 
     public init(
         type: String, queue: String = "default", payload: Payload = .empty, delay: Duration? = nil,
-        options: JobOptions = .standard
+        at time: WallTime? = nil, options: JobOptions = .standard
     ) {
         self.type = type
         self.queue = queue
         self.payload = payload
         self.delay = delay
+        self.time = time
         self.options = options
     }
 }

@@ -7,18 +7,27 @@ package enum PayloadCoding {
     private static let encoder = JSONEncoder()
     private static let decoder = JSONDecoder()
 
-    package static func encode(_ job: some Job) throws(MartletError) -> Bytes {
+    package static func encode(_ job: some Job) throws(MartletError) -> Bytes { try Self.encode(value: job) }
+
+    package static func encode(value: some Encodable) throws(MartletError) -> Bytes {
         do {
-            let data = try Self.encoder.encode(job)
+            let data = try Self.encoder.encode(value)
             return data.withUnsafeBytes { Bytes(copying: $0) }
         } catch {
             throw MartletError(
-                .invalidRequest, "a \(Swift.type(of: job)) cannot be encoded: \(Self.describe(error))")
+                .invalidRequest, "a \(Swift.type(of: value)) cannot be encoded: \(Self.describe(error))")
         }
     }
 
     /// - Throws: ``JobFailureError``, whose text names the field but no value.
     package static func decode<J: Job>(_ type: J.Type, from payload: Bytes) throws(JobFailureError) -> J {
+        try Self.decode(value: type, from: payload)
+    }
+
+    /// - Throws: as ``decode(_:from:)``.
+    package static func decode<Value: Decodable>(
+        value type: Value.Type, from payload: Bytes
+    ) throws(JobFailureError) -> Value {
         do {
             return try payload.withUnsafeBytes { bytes in
                 // The decoder copies what it keeps, so the memory need not outlive this call.
@@ -27,10 +36,10 @@ package enum PayloadCoding {
                         Data(
                             bytesNoCopy: UnsafeMutableRawPointer(mutating: $0), count: bytes.count, deallocator: .none)
                     } ?? Data()
-                return try Self.decoder.decode(J.self, from: data)
+                return try Self.decoder.decode(Value.self, from: data)
             }
         } catch {
-            throw JobFailureError(kind: "payload", message: "does not decode as \(J.self): \(Self.describe(error))")
+            throw JobFailureError(kind: "payload", message: "does not decode as \(Value.self): \(Self.describe(error))")
         }
     }
 

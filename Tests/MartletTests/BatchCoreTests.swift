@@ -20,8 +20,10 @@ import Testing
         return try Report.decode(report.frame).items.map { item in
             switch item.result {
             case .succeeded: "\(item.id) succeeded"
-            case .failed(let failure, let isRetryable): "\(item.id) \(failure.kind) \(isRetryable)"
+            case .failed(let failure, let isRetryable, _): "\(item.id) \(failure.kind) \(isRetryable)"
             case .returned: "\(item.id) returned"
+            case .completed: "\(item.id) completed"
+            case .checkpoint: "\(item.id) checkpoint"
             }
         }
     }

@@ -113,7 +113,9 @@ final class CoreDriver {
         self.now = end
     }
 
-    func report() -> (frame: Bytes, number: UInt64)? { self.core.nextReport(at: self.now) }
+    func report() -> (frame: Bytes, number: UInt64)? {
+        self.core.nextReport(at: self.now, into: &self.actions)
+    }
 
     func answer(
         _ report: (frame: Bytes, number: UInt64), _ verdicts: [ReportReply.Verdict], sentAgo: Duration = .zero

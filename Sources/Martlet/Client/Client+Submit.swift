@@ -9,15 +9,17 @@ extension Client {
     ///   - queue: where it waits; its type's queue unless given.
     ///   - options: how it is run; its type's options unless given.
     ///   - delay: how long to wait before it may run.
+    ///   - time: when it may run, instead of a delay.
     /// - Throws: ``MartletError``. After ``MartletError/Code/outcomeUnknown`` the job may exist; after any other error
     ///   it does not.
     @discardableResult
     public nonisolated func submit<J: Job>(
-        _ job: J, queue: String? = nil, options: JobOptions? = nil, delay: Duration? = nil
+        _ job: J, queue: String? = nil, options: JobOptions? = nil, delay: Duration? = nil,
+        at time: WallTime? = nil
     ) async throws(MartletError) -> JobID {
         let template = try Self.template(J.type, queue: queue ?? J.queue, options: options ?? J.options)
         var entry = SubmitEntry()
-        entry.append(template, due: self.due(after: delay), payload: try PayloadCoding.encode(job))
+        entry.append(template, due: time ?? self.due(after: delay), payload: try PayloadCoding.encode(job))
         return try await self.submit(one: entry)
     }
 
@@ -30,10 +32,11 @@ extension Client {
     /// - Throws: ``MartletError``, of the first part that failed.
     @discardableResult
     public nonisolated func submit<J: Job>(
-        _ jobs: [J], queue: String? = nil, options: JobOptions? = nil, delay: Duration? = nil
+        _ jobs: [J], queue: String? = nil, options: JobOptions? = nil, delay: Duration? = nil,
+        at time: WallTime? = nil
     ) async throws(MartletError) -> [JobID] {
         let template = try Self.template(J.type, queue: queue ?? J.queue, options: options ?? J.options)
-        let due = self.due(after: delay)
+        let due = time ?? self.due(after: delay)
         var parts = SubmitParts(count: jobs.count)
         for job in jobs { parts.append(template, due: due, payload: try PayloadCoding.encode(job)) }
         return try await self.submit(parts)
@@ -46,7 +49,7 @@ extension Client {
     public nonisolated func submit(raw job: RawJob) async throws(MartletError) -> JobID {
         var entry = SubmitEntry()
         let template = try Self.template(job.type, queue: job.queue, options: job.options)
-        entry.append(template, due: self.due(after: job.delay), payload: job.payload.bytes)
+        entry.append(template, due: job.time ?? self.due(after: job.delay), payload: job.payload.bytes)
         return try await self.submit(one: entry)
     }
 
@@ -65,7 +68,7 @@ extension Client {
             if template?.type != job.type || template?.queue != job.queue || template?.options != job.options {
                 template = try Self.template(job.type, queue: job.queue, options: job.options)
             }
-            parts.append(template!, due: self.due(after: job.delay), payload: job.payload.bytes)
+            parts.append(template!, due: job.time ?? self.due(after: job.delay), payload: job.payload.bytes)
         }
         return try await self.submit(parts)
     }
@@ -137,6 +140,13 @@ extension Client {
         }
         if let problem = options.problem { throw MartletError(.invalidRequest, problem) }
         return JobTemplate(type: type, queue: queue, options: options)
+    }
+}
+
+extension JobTemplate {
+    /// - Throws: `.invalidRequest` if a name or an option is out of its bounds.
+    init(checking type: String, queue: String, options: JobOptions) throws(MartletError) {
+        self = try Client.template(type, queue: queue, options: options)
     }
 }
 

@@ -89,16 +89,17 @@ public actor Client {
 
     /// Asks something that changes nothing, again and again until it is answered or time is up.
     func ask<Answer: Message>(
-        _ question: some Message, until deadline: Instant? = nil
+        _ question: some Message, until deadline: Instant? = nil, attemptTimeout: Duration? = nil
     ) async throws(MartletError) -> Answer {
-        switch try await self.reply(to: question, as: Answer.self, until: deadline) {
+        switch try await self.reply(to: question, as: Answer.self, until: deadline, attemptTimeout: attemptTimeout) {
         case .message(let answer): return answer
         case .refused(let refusal): throw MartletError(refusal)
         }
     }
 
     private func reply<Answer: Message>(
-        to question: some Message, as _: Answer.Type, until deadline: Instant? = nil
+        to question: some Message, as _: Answer.Type, until deadline: Instant? = nil,
+        attemptTimeout: Duration? = nil
     ) async throws(MartletError) -> Reply<Answer> {
         guard !self.isClosed else { throw MartletError(.closed, "the client was closed") }
         let frame = question.encoded()
@@ -107,7 +108,7 @@ public actor Client {
         while true {
             let failure: MartletError
             do {
-                let timeout = min(self.configuration.attemptTimeout, deadline - self.loop.now)
+                let timeout = min(attemptTimeout ?? self.configuration.attemptTimeout, deadline - self.loop.now)
                 let reply = try Reply<Answer>.decode(try await self.connection.request(frame, timeout: timeout))
                 guard case .refused(let refusal) = reply, refusal.isPassing else { return reply }
                 failure = MartletError(refusal)

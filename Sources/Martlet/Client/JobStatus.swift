@@ -19,6 +19,13 @@ public struct JobStatus: Hashable, Sendable {
     public let lastFailure: JobFailure?
     /// The worker that holds it, while it is running.
     public let node: String?
+    /// When it expires unless it has started, or is removed if it has ended.
+    public let expires: WallTime?
+    /// How many jobs it waits for.
+    public let waits: Int
+    /// How far its handler says it has got, 0 to 1, while it is running.
+    public let progress: Double?
+    public let progressMessage: String?
 
     package init(_ view: JobView) {
         self.id = view.id
@@ -33,5 +40,9 @@ public struct JobStatus: Hashable, Sendable {
         self.finishedAt = view.finishedAt
         self.lastFailure = view.lastFailure
         self.node = view.node
+        self.expires = view.expires
+        self.waits = Int(view.waits)
+        self.progress = view.progress?.fraction
+        self.progressMessage = view.progress?.message
     }
 }

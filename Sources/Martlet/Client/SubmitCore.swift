@@ -46,6 +46,7 @@ struct SubmitCore: Sendable {
         let id: SessionID
         let payloadMax: Int
         let submitsInFlightMax: UInt64
+        let features: PeerFeatures
         var nextSequence: UInt64 = 1
         /// Sequences that may still be sent, ascending.
         var inFlight: [UInt64] = []
@@ -123,7 +124,8 @@ struct SubmitCore: Sendable {
 
     mutating func open(_ id: SessionID, as opened: SessionOpened) {
         self.session = Session(
-            id: id, payloadMax: Int(opened.payloadMax), submitsInFlightMax: UInt64(max(opened.submitsInFlightMax, 1)))
+            id: id, payloadMax: Int(opened.payloadMax), submitsInFlightMax: UInt64(max(opened.submitsInFlightMax, 1)),
+            features: opened.features)
     }
 
     /// The leader takes what has gathered. Nil if nothing that may be sent is left.
@@ -138,7 +140,7 @@ struct SubmitCore: Sendable {
         var bytesCount = 0
         var templateCount = 0
         while let next = self.pending.first {
-            if let problem = self.problem(of: next, payloadMax: session.payloadMax, at: now) {
+            if let problem = self.problem(of: next, in: session, at: now) {
                 ended.append((next.id, .failure(problem)))
                 self.dropFirst()
                 continue
@@ -292,7 +294,13 @@ struct SubmitCore: Sendable {
         return session.nextSequence - oldest < session.submitsInFlightMax
     }
 
-    private func problem(of entry: SubmitEntry, payloadMax: Int, at now: Instant) -> MartletError? {
+    private func problem(of entry: SubmitEntry, in session: Session, at now: Instant) -> MartletError? {
+        if !session.features.contains(.rareOptions), entry.hasRareOptions {
+            return MartletError(
+                .versionMismatch,
+                "the coordinator is of version 0.1.0, which knows no job options but priority, timeout and retry")
+        }
+        let payloadMax = session.payloadMax
         if entry.longestPayload > payloadMax {
             return MartletError(
                 .payloadTooLarge,

@@ -21,6 +21,13 @@ struct SubmitEntry: Sendable {
     /// About what it takes in a frame.
     private(set) var bytesCount = 0
     private(set) var longestPayload = 0
+    /// Where each of `templates` is, once there are too many to look through.
+    private var places: [JobTemplate: Int] = [:]
+    /// Up to so many templates looking through them is faster than hashing.
+    private static let lookedThroughMax = 8
+
+    /// It needs a coordinator that knows more options than version 0.1.0.
+    var hasRareOptions: Bool { self.templates.contains { $0.options.rareOptions != nil } }
 
     var isFull: Bool { self.jobs.count >= Self.jobsMax || self.bytesCount >= Self.bytesMax }
 
@@ -37,17 +44,26 @@ struct SubmitEntry: Sendable {
     /// Names the jobs anew. The number of templates stays.
     mutating func replaceTemplates(_ replacement: (JobTemplate) -> JobTemplate) {
         self.templates = self.templates.map(replacement)
+        self.places = [:]
+    }
+
+    private func place(of template: JobTemplate) -> Int? {
+        self.places.isEmpty ? self.templates.firstIndex(of: template) : self.places[template]
     }
 
     mutating func append(_ template: JobTemplate, due: WallTime?, payload: Bytes) {
         let index: Int
         if let last = self.jobs.last, self.templates[Int(last.template)] == template {
             index = Int(last.template)
-        } else if let known = self.templates.firstIndex(of: template) {
+        } else if let known = self.place(of: template) {
             index = known
         } else {
             index = self.templates.count
             self.templates.append(template)
+            if self.templates.count > Self.lookedThroughMax {
+                if self.places.isEmpty { self.places = [JobTemplate: Int](self.templates) }
+                self.places[template] = index
+            }
             self.bytesCount += Self.templateOverhead
         }
         self.jobs.append(Submit.Job(template: UInt16(index), due: due, payload: payload))
@@ -82,5 +98,11 @@ extension Submit {
             }
         }
         self.init(session: session, sequence: sequence, templates: templates, jobs: jobs)
+    }
+}
+
+extension [JobTemplate: Int] {
+    fileprivate init(_ templates: [JobTemplate]) {
+        self.init(uniqueKeysWithValues: zip(templates, 0...))
     }
 }

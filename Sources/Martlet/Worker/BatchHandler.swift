@@ -24,12 +24,19 @@ package final class BatchHandler: Sendable {
     }
 
     func run(_ jobs: [WorkerCore.Job], deadline: Instant) async -> WorkerCore.Outcome {
-        let items = jobs.map { job in
+        // No checkpoints here: whatever a later attempt begins with, it would be another batch's.
+        let desks = jobs.map { _ in AttemptDesk(hasNews: NewsFlag()) { _, _ in false } }
+        let items = zip(jobs, desks).map { job, desk in
             Item(
                 payload: job.payload,
-                context: JobContext(id: job.id, attempt: Int(job.attempt), deadline: deadline, kind: job.kind))
+                context: JobContext(job, deadline: deadline, desk: desk, use: desk.begin(job.id)))
         }
-        return .batch(await self.body(items).map { error in error.map { .failed($0) } ?? .succeeded })
+        let errors = await self.body(items)
+        return .batch(
+            zip(errors, desks).map { error, desk in
+                let completion = desk.end()
+                return error.map { .failed($0) } ?? .succeeded(leaving: completion)
+            })
     }
 }
 

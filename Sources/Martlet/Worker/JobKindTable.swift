@@ -31,30 +31,44 @@ final class JobKindTable: Sendable {
     var batchShapes: [BatchShape] { self.batches.values.sorted { $0.line < $1.line }.map(\.shape) }
 
     /// The jobs of a delivery, each with its handler.
-    func jobs(of delivery: Delivery) -> [WorkerCore.Job] {
+    func jobs(of delivery: Delivery, at now: Instant) -> [WorkerCore.Job] {
         let kinds = delivery.templates.map { self.kind(of: $0) }
         return delivery.jobs.map { job in
             WorkerCore.Job(
                 id: job.id, token: LeaseToken(epoch: delivery.epoch, sequence: job.leaseSequence),
-                attempt: job.attempt, payload: job.payload, kind: kinds[Int(job.template)])
+                attempt: job.attempt, payload: job.payload, kind: kinds[Int(job.template)],
+                extras: job.extras.map { DeliveredExtras($0, at: now) })
         }
     }
 
     private func kind(of template: Delivery.Template) -> JobKind {
+        // Metadata seldom comes twice.
+        guard template.tags.isEmpty, template.metadata.isEmpty else { return self.makeKind(of: template) }
         let key = Key(type: template.type, queue: template.queue, timeout: template.timeout)
         return self.kinds.withLock { kinds in
             if let kind = kinds[key] { return kind }
-            let handler = self.handlers[template.type] ?? Self.noHandler
-            let kind = JobKind(
-                type: template.type, queue: template.queue, timeout: template.timeout, scope: self.scope,
-                batch: self.batches[template.type], handler: handler)
+            let kind = self.makeKind(of: template)
             if kinds.count >= Self.kindsMax { kinds.removeAll() }
             kinds[key] = kind
             return kind
         }
     }
 
+    private func makeKind(of template: Delivery.Template) -> JobKind {
+        JobKind(
+            type: template.type, queue: template.queue, timeout: template.timeout, tags: template.tags,
+            metadata: template.metadata, scope: self.scope, batch: self.batches[template.type],
+            handler: self.handlers[template.type] ?? Self.noHandler)
+    }
+
     private static let noHandler: JobKind.Handler = { _, context in
         throw JobFailureError(kind: "no handler", message: "this worker has no handler for \(context.type)")
+    }
+}
+
+extension DeliveredExtras {
+    convenience init(_ extras: Delivery.Extras, at now: Instant) {
+        self.init(
+            expiresAt: extras.expiresIn.map { now + $0 }, checkpoint: extras.checkpoint, parents: extras.parents)
     }
 }

@@ -84,7 +84,8 @@ public final class Worker: Sendable {
     /// - Precondition: before ``run(gracefulShutdownOn:)``; no other handler has this ``Job/type``.
     public func register<J: Job>(_ type: J.Type) {
         self.add(J.type) { payload, context in
-            try await PayloadCoding.decode(J.self, from: payload).run(context)
+            let output = try await PayloadCoding.decode(J.self, from: payload).run(context)
+            if J.Output.self != Void.self, let result = output as? any Encodable { try context.setResult(result) }
         }
     }
 

@@ -1,6 +1,7 @@
 import MartletCore
 import MartletObservability
 import MartletRuntime
+import MartletWire
 import Synchronization
 
 /// What the slots and the session of a worker share: the core behind its lock, and who is to be woken.
@@ -18,6 +19,9 @@ final class WorkerBoard: Sendable {
 
     private let core: Mutex<WorkerCore>
     private let slots: [SlotSignals]
+    /// What the handlers of each slot leave; nil while nothing has run there.
+    private let desks: Mutex<[AttemptDesk?]>
+    private let hasNews = NewsFlag()
     private let loop: EventLoop
     private let log: Log
     let reporter = Signal()
@@ -27,6 +31,7 @@ final class WorkerBoard: Sendable {
     init(_ profile: WorkerCore.Profile, loop: EventLoop, log: Log) {
         self.core = Mutex(WorkerCore(profile))
         self.slots = (0..<profile.slots).map { _ in SlotSignals() }
+        self.desks = Mutex(Array(repeating: nil, count: profile.slots))
         self.loop = loop
         self.log = log
     }
@@ -50,6 +55,8 @@ final class WorkerBoard: Sendable {
             switch action {
             case .wakeSlot(let slot): self.slots[slot].job.notify()
             case .cancelSlot(let slot): self.slots[slot].ending.notify()
+            case .checkpointJudged(let slot, let id, let isSaved):
+                self.desks.withLock { $0[slot] }?.checkpointJudged(id, isSaved: isSaved)
             case .wakeReporter: self.reporter.notify()
             case .wakeTicker: self.ticker.notify()
             case .interruptSession: self.session.notify()
@@ -96,15 +103,28 @@ final class WorkerBoard: Sendable {
         }
     }
 
+    /// What handlers say of themselves since this was asked last.
+    func takeProgress() -> [Report.Progress] {
+        guard self.hasNews.lower() else { return [] }
+        return self.desks.withLock { $0 }.compactMap { $0?.takeProgress() }
+    }
+
+    private func makeDesk(for slot: Int) -> AttemptDesk {
+        let desk = AttemptDesk(hasNews: self.hasNews) { [weak self] id, value in
+            self?.tell { core, actions in core.checkpoint(id, in: slot, value, into: &actions) } ?? false
+        }
+        self.desks.withLock { $0[slot] = desk }
+        return desk
+    }
+
     private func runJobs(in slot: Int) async {
+        let desk = self.makeDesk(for: slot)
         var outcome: WorkerCore.Outcome?
         var turn = 0
         while true {
             switch self.next(for: slot, after: outcome) {
             case .run(let job, let deadline):
-                let context = JobContext(
-                    id: job.id, attempt: Int(job.attempt), deadline: deadline, kind: job.kind)
-                outcome = await Self.run(job, context)
+                outcome = await Self.run(job, deadline: deadline, at: desk)
                 turn += 1
                 if turn == Self.jobsPerTurnMax {
                     // Handlers that never suspend leave the pool's thread to others now and then.
@@ -130,19 +150,26 @@ final class WorkerBoard: Sendable {
         return self.tell { core, actions in core.next(for: slot, after: outcome, at: now, into: &actions) }
     }
 
-    private static func run(_ job: WorkerCore.Job, _ context: JobContext) async -> WorkerCore.Outcome {
+    private static func run(
+        _ job: WorkerCore.Job, deadline: Instant, at desk: AttemptDesk
+    ) async -> WorkerCore.Outcome {
+        let context = JobContext(job, deadline: deadline, desk: desk, use: desk.begin(job.id))
         do {
             try await job.kind.handler(job.payload, context)
-            return .succeeded
+            return .succeeded(leaving: desk.end())
         } catch {
+            _ = desk.end()
             return .failed(error)
         }
     }
 }
 
 extension WorkerCore.Outcome {
+    static func succeeded(leaving completion: Completion?) -> Self { completion.map { .completed($0) } ?? .succeeded }
+
     static func failed(_ error: any Error) -> Self {
-        .failed(JobFailure(error), isRetryable: !(error is NonRetryable))
+        let output = (error as? JobFailureError)?.output ?? .empty
+        return .failed(JobFailure(error), isRetryable: !(error is NonRetryable), output: output.bytes)
     }
 }
 

@@ -10,7 +10,8 @@ extension WorkerCore {
         self.generation += 1
         if let outstanding = self.outstanding {
             // No verdict came: these are results like the others again.
-            self.results = outstanding.items + self.results
+            self.results = outstanding.items.dropFirst(outstanding.checkpoints.count) + self.results
+            self.checkpoints = outstanding.checkpoints + self.checkpoints
             self.resultsTextBytes = self.results.reduce(0) { $0 + $1.textBytes }
             self.outstanding = nil
         }
@@ -58,6 +59,7 @@ extension WorkerCore {
         self.key = reply.key
         self.heartbeatInterval = reply.heartbeatInterval
         self.leaseDuration = reply.leaseDuration
+        self.features = reply.features
         self.reportNumber = 0
         self.lastOrder = 0
         self.receivedTotal = 0
@@ -192,23 +194,31 @@ extension WorkerCore {
     // MARK: Report
 
     /// The report to send: the one that has no answer yet, or a new one if there is something to say.
-    package mutating func nextReport(at now: Instant) -> (frame: Bytes, number: UInt64)? {
+    ///
+    /// - Parameter progress: gives what handlers say of themselves since it was asked last.
+    package mutating func nextReport(
+        at now: Instant, progress: () -> [Report.Progress] = { [] }, into actions: inout [Action]
+    ) -> (frame: Bytes, number: UInt64)? {
         guard self.isRegistered else { return nil }
         // A process that was suspended may get here before its ticker has seen that the leases have ended.
         guard now < self.leasesEndAt || !self.holdsLeases else { return nil }
         if let outstanding = self.outstanding { return (outstanding.frame, outstanding.number) }
         let isLeaving = self.isDraining && self.queue.isEmpty && self.linedCount == 0 && self.runningCount == 0
-        guard !self.results.isEmpty || now >= self.heartbeatDue || isLeaving else { return nil }
-        let items = self.takeResults()
+        let checkpoints = self.takeCheckpoints(into: &actions)
+        guard !self.results.isEmpty || !checkpoints.items.isEmpty || now >= self.heartbeatDue || isLeaving else {
+            return nil
+        }
+        let items = checkpoints.items + self.takeResults(atMost: Report.itemsMax - checkpoints.items.count)
         let isLast = isLeaving && self.results.isEmpty
         self.reportNumber += 1
         let report = Report(
             key: self.key, number: self.reportNumber, lastDelivery: self.lastDelivery,
             creditTotal: self.creditTotal, isDraining: self.isDraining, isLast: isLast,
-            running: self.runningIDs, items: items)
+            running: self.runningIDs, items: items,
+            progress: self.features.contains(.completions) ? progress() : [])
         let frame = report.encoded()
         self.outstanding = OutstandingReport(
-            number: report.number, items: items, isLast: isLast, frame: frame)
+            number: report.number, items: items, checkpoints: checkpoints.pending, isLast: isLast, frame: frame)
         return (frame, report.number)
     }
 
@@ -218,8 +228,8 @@ extension WorkerCore {
     }
 
     /// As many results as one report takes.
-    private mutating func takeResults() -> [Report.Item] {
-        if self.results.count <= Report.itemsMax, self.resultsTextBytes <= Self.reportBytesMax {
+    private mutating func takeResults(atMost itemsMax: Int) -> [Report.Item] {
+        if self.results.count <= itemsMax, self.resultsTextBytes <= Self.reportBytesMax {
             self.resultsTextBytes = 0
             // Room for about as many again.
             var taken: [Report.Item] = []
@@ -229,7 +239,7 @@ extension WorkerCore {
         }
         var count = 0
         var bytes = 0
-        while count < min(self.results.count, Report.itemsMax) {
+        while count < min(self.results.count, itemsMax) {
             let more = self.results[count].textBytes
             if count > 0, bytes + more > Self.reportBytesMax { break }
             bytes += more
@@ -258,7 +268,10 @@ extension WorkerCore {
             outstanding.items.count == reply.verdicts.count
         else { return false }
         self.outstanding = nil
-        for (item, verdict) in zip(outstanding.items, reply.verdicts) {
+        for (checkpoint, verdict) in zip(outstanding.checkpoints, reply.verdicts) {
+            actions.append(.checkpointJudged(checkpoint.slot, checkpoint.id, isSaved: verdict == .accepted))
+        }
+        for (item, verdict) in zip(outstanding.items, reply.verdicts).dropFirst(outstanding.checkpoints.count) {
             switch verdict {
             case .accepted: self.counts.accepted += 1
             case .refused, .unknown:
@@ -304,8 +317,13 @@ extension Report.Item {
         self.init(id: job.id, token: job.token, result: .returned)
     }
 
+    /// About what it takes in a frame beyond a plain success.
     var textBytes: Int {
-        guard case .failed(let failure, _) = self.result else { return 0 }
-        return failure.kind.utf8.count + failure.message.utf8.count
+        switch self.result {
+        case .succeeded, .returned: 0
+        case .completed(let completion): completion.bytesCount
+        case .failed(let failure, _, let output): failure.kind.utf8.count + failure.message.utf8.count + output.count
+        case .checkpoint(let value): value.count
+        }
     }
 }

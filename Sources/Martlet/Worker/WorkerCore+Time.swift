@@ -62,6 +62,7 @@ extension WorkerCore {
         self.slots[slot].state = .abandoned
         self.runningCount -= 1
         self.abandonedCount += 1
+        self.dropCheckpoints(of: slot, into: &actions)
         actions.append(.cancelSlot(slot))
     }
 
@@ -103,6 +104,9 @@ extension WorkerCore {
         for slot in self.slots.indices where self.slots[slot].holdsJob { self.abandon(slot, into: &actions) }
         self.results = []
         self.resultsTextBytes = 0
+        for checkpoint in self.outstanding?.checkpoints ?? [] {
+            actions.append(.checkpointJudged(checkpoint.slot, checkpoint.id, isSaved: false))
+        }
         self.outstanding = nil
         if count > 0 {
             self.counts.leasesLost += UInt64(count)
@@ -170,7 +174,10 @@ extension WorkerCore {
             for job in slot.ours { hold(job.token) }
         }
         for item in self.results { hold(item.token) }
-        for item in self.outstanding?.items ?? [] { hold(item.token) }
+        // A checkpoint is under the lease of a handler that runs.
+        for item in (self.outstanding?.items ?? []).dropFirst(self.outstanding?.checkpoints.count ?? 0) {
+            hold(item.token)
+        }
         precondition(self.runningCount == self.slots.count { $0.holdsJob }, "running handlers are counted")
         precondition(
             self.abandonedCount == self.slots.count { $0.state == .abandoned }, "abandoned handlers are counted")

@@ -13,8 +13,14 @@ package struct WorkerCore: Sendable {
         package let attempt: UInt16
         package let payload: Bytes
         package let kind: JobKind
+        /// Nil for most.
+        package let extras: DeliveredExtras?
 
-        package init(id: JobID, token: LeaseToken, attempt: UInt16, payload: Bytes, kind: JobKind) {
+        package init(
+            id: JobID, token: LeaseToken, attempt: UInt16, payload: Bytes, kind: JobKind,
+            extras: DeliveredExtras? = nil
+        ) {
+            self.extras = extras
             self.id = id
             self.token = token
             self.attempt = attempt
@@ -26,7 +32,10 @@ package struct WorkerCore: Sendable {
     /// How a handler ended.
     package enum Outcome: Sendable {
         case succeeded
-        case failed(JobFailure, isRetryable: Bool)
+        /// Succeeded, and leaves something.
+        case completed(Completion)
+        /// `output` is what the handler's program printed last.
+        case failed(JobFailure, isRetryable: Bool, output: Bytes = .empty)
         /// One for each job of the batch, in order.
         indirect case batch([Outcome])
     }
@@ -46,6 +55,8 @@ package struct WorkerCore: Sendable {
         case wakeSlot(Int)
         /// Cancel the task of this slot; another takes its place when it has ended.
         case cancelSlot(Int)
+        /// A checkpoint of this job, which this slot has, is durable, or never will be.
+        case checkpointJudged(Int, JobID, isSaved: Bool)
         case wakeReporter
         case wakeTicker
         /// The registration has ended, or the worker is over: look again.
@@ -149,7 +160,11 @@ package struct WorkerCore: Sendable {
     var results: [Report.Item] = []
     /// Of the texts in `results`.
     var resultsTextBytes = 0
+    /// Checkpoints that wait to be reported.
+    var checkpoints: [PendingCheckpoint] = []
     var outstanding: OutstandingReport?
+    /// What the coordinator can do.
+    var features: PeerFeatures = []
     var reportNumber: UInt64 = 0
     var heartbeatDue = Instant(nanoseconds: 0)
     var lastDelivery: UInt64 = 0
@@ -245,6 +260,7 @@ package struct WorkerCore: Sendable {
             self.started(deadline, into: &actions)
             return .runBatch(jobs[0].kind.batch!, jobs, deadline: deadline)
         }
+        self.returnExpired(at: now, into: &actions)
         guard let job = self.queue.popFirst() else { return nil }
         self.isSingleNext = false
         let deadline = now + job.kind.timeout
@@ -252,6 +268,14 @@ package struct WorkerCore: Sendable {
         self.slots[slot].hold(job)
         self.started(deadline, into: &actions)
         return .run(job, deadline: deadline)
+    }
+
+    /// What should have started by now goes back: the coordinator ends it as expired.
+    private mutating func returnExpired(at now: Instant, into actions: inout [Action]) {
+        while let job = self.queue.first, let expiresAt = job.extras?.expiresAt, expiresAt <= now {
+            _ = self.queue.popFirst()
+            self.record(Report.Item(returning: job), into: &actions)
+        }
     }
 
     private mutating func started(_ deadline: Instant, into actions: inout [Action]) {
@@ -293,11 +317,25 @@ package struct WorkerCore: Sendable {
         case .succeeded:
             self.counts.succeeded += 1
             self.record(job.item(.succeeded), into: &actions)
-        case .failed(let failure, let isRetryable):
+        case .completed(let completion):
+            if let problem = self.problem(with: completion) {
+                return self.finish(job, .failed(problem, isRetryable: true), into: &actions)
+            }
+            self.counts.succeeded += 1
+            let result: Report.Item.Result = self.features.contains(.completions) ? .completed(completion) : .succeeded
+            self.record(job.item(result), into: &actions)
+        case .failed(let failure, let isRetryable, let output):
             self.counts.failed += 1
-            self.record(job.item(.failed(failure, isRetryable: isRetryable)), into: &actions)
+            let output = self.features.contains(.completions) ? output : .empty
+            self.record(job.item(.failed(failure, isRetryable: isRetryable, output: output)), into: &actions)
         case .batch: preconditionFailure("the outcome of one job is not that of many")
         }
+    }
+
+    /// An older coordinator would drop the follow-ups: better that the attempt fails.
+    private func problem(with completion: Completion) -> JobFailure? {
+        guard !completion.followUps.isEmpty, !self.features.contains(.completions) else { return nil }
+        return JobFailure(kind: "follow-ups", message: "the coordinator is of version 0.1.0, which knows no follow-ups")
     }
 
     /// A handler that was told to stop has ended: what it did not finish goes back.
@@ -305,10 +343,9 @@ package struct WorkerCore: Sendable {
         self.runningCount -= 1
         for place in self.slots[slot].held.indices where self.slots[slot].held[place].isOurs {
             let job = self.slots[slot].held[place]
-            if case .succeeded = outcome?.of(place) {
-                self.finish(job, .succeeded, into: &actions)
-            } else {
-                self.record(job.item(.returned), into: &actions)
+            switch outcome?.of(place) {
+            case .some(.succeeded), .some(.completed): self.finish(job, outcome!.of(place), into: &actions)
+            default: self.record(job.item(.returned), into: &actions)
             }
         }
     }
@@ -319,11 +356,8 @@ package struct WorkerCore: Sendable {
     }
 
     mutating func record(_ item: Report.Item, into actions: inout [Action]) {
-        switch item.result {
-        case .succeeded: break
-        case .returned: self.counts.returned += 1
-        case .failed(let failure, _): self.resultsTextBytes += failure.kind.utf8.count + failure.message.utf8.count
-        }
+        if case .returned = item.result { self.counts.returned += 1 }
+        self.resultsTextBytes += item.textBytes
         if self.results.isEmpty { actions.append(.wakeReporter) }
         self.results.append(item)
     }
@@ -397,7 +431,7 @@ extension WorkerCore.Outcome {
     func of(_ place: Int) -> Self {
         switch self {
         case .batch(let outcomes): outcomes[place]
-        case .succeeded, .failed: self
+        case .succeeded, .completed, .failed: self
         }
     }
 }
@@ -443,8 +477,32 @@ package struct WorkerSlot: Sendable {
 /// A report that has not been answered.
 struct OutstandingReport: Sendable {
     let number: UInt64
+    /// The checkpoints first, then the results.
     let items: [Report.Item]
+    /// What the first items are.
+    let checkpoints: [PendingCheckpoint]
     let isLast: Bool
     /// The same at each try.
     let frame: Bytes
+}
+
+/// A checkpoint that a handler waits for.
+struct PendingCheckpoint: Sendable {
+    let slot: Int
+    let id: JobID
+    let value: Bytes
+}
+
+/// What few jobs bring with them.
+package final class DeliveredExtras: Sendable {
+    /// Not started by then, it goes back.
+    package let expiresAt: Instant?
+    package let checkpoint: Bytes?
+    package let parents: [ParentResult]
+
+    package init(expiresAt: Instant? = nil, checkpoint: Bytes? = nil, parents: [ParentResult] = []) {
+        self.expiresAt = expiresAt
+        self.checkpoint = checkpoint
+        self.parents = parents
+    }
 }

@@ -162,7 +162,7 @@ actor WorkerSession {
             case .message(let delivery):
                 // A superseded request is answered with nothing. Two processes of one name would go on so for ever.
                 failures = delivery.number == 0 ? failures + 1 : 0
-                let jobs = self.kinds.jobs(of: delivery)
+                let jobs = self.kinds.jobs(of: delivery, at: self.loop.now)
                 let now = self.loop.now
                 self.board.tell { core, actions in
                     core.receive(jobs, number: delivery.number, generation: generation, at: now, into: &actions)
@@ -187,8 +187,8 @@ actor WorkerSession {
         var failures = 0
         while !Task.isCancelled {
             let now = self.loop.now
-            let (report, due, timeout) = self.board.tell { core, _ in
-                let report = core.nextReport(at: now)
+            let (report, due, timeout) = self.board.tell { core, actions in
+                let report = core.nextReport(at: now, progress: self.board.takeProgress, into: &actions)
                 return (report, core.reportDue, core.reportTimeout)
             }
             guard let report else {

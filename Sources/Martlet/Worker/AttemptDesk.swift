@@ -1,0 +1,137 @@
+package import MartletCore
+import MartletWire
+import Synchronization
+
+/// What a handler leaves during its attempt: a result, follow-ups, how far it has got, checkpoints.
+///
+/// One a slot, used again for each job, so that jobs which leave nothing cost no allocation. A context that outlives
+/// its attempt names an earlier use and is turned away.
+package final class AttemptDesk: Sendable {
+    /// Keeps a checkpoint of a job in a slot; false if that cannot be.
+    typealias Checkpointer = @Sendable (JobID, Bytes) -> Bool
+
+    private struct State {
+        var use: UInt64 = 0
+        var job = JobID(rawValue: 0)
+        var result: Bytes?
+        var followUps: [Completion.FollowUp] = []
+        var bytes = 0
+        var progress: Report.Progress?
+        var waiter: UnsafeContinuation<Bool, Never>?
+    }
+
+    private let state = Mutex(State())
+    private let checkpointer: Checkpointer
+    /// Raised when there is new progress on some desk of the worker.
+    private let hasNews: NewsFlag
+
+    init(hasNews: NewsFlag, checkpointer: @escaping Checkpointer) {
+        self.hasNews = hasNews
+        self.checkpointer = checkpointer
+    }
+
+    /// Begins an attempt. Returns the number by which its context is known.
+    package func begin(_ id: JobID) -> UInt64 {
+        self.state.withLock { state in
+            state.use += 1
+            state.job = id
+            return state.use
+        }
+    }
+
+    /// The attempt has ended. Returns what is left if it succeeded; nil for nothing.
+    package func end() -> Completion? {
+        self.state.withLock { state in
+            state.use += 1
+            state.progress = nil
+            guard state.result != nil || !state.followUps.isEmpty else { return nil }
+            let completion = Completion(result: state.result, followUps: state.followUps)
+            state.result = nil
+            state.followUps = []
+            state.bytes = 0
+            return completion
+        }
+    }
+
+    func set(_ result: Bytes, use: UInt64) throws(MartletError) {
+        try self.during(use) { state throws(MartletError) in
+            let bytes = state.bytes - (state.result?.count ?? 0) + result.count
+            guard bytes <= Completion.bytesMax else { throw Self.tooMuch }
+            state.bytes = bytes
+            state.result = result
+        }
+    }
+
+    func add(_ followUp: Completion.FollowUp, use: UInt64) throws(MartletError) {
+        try self.during(use) { state throws(MartletError) in
+            guard state.followUps.count < Completion.followUpsMax else {
+                throw MartletError(.invalidRequest, "an attempt has at most \(Completion.followUpsMax) follow-ups")
+            }
+            let bytes = state.bytes + followUp.payload.count + 64
+            guard bytes <= Completion.bytesMax else { throw Self.tooMuch }
+            state.bytes = bytes
+            state.followUps.append(followUp)
+        }
+    }
+
+    /// Takes note of how far the handler has got; a late call does nothing.
+    func note(_ fraction: Double, _ message: String, use: UInt64) {
+        let isNoted = self.state.withLock { state in
+            guard state.use == use else { return false }
+            let fraction = fraction.isFinite ? min(max(fraction, 0), 1) : 0
+            let message = JobFailure(kind: message, message: "").kind
+            state.progress = Report.Progress(id: state.job, fraction: fraction, message: message)
+            return true
+        }
+        if isNoted { self.hasNews.raise() }
+    }
+
+    /// What is new of it.
+    func takeProgress() -> Report.Progress? { self.state.withLock { $0.progress.take() } }
+
+    /// Waits until a checkpoint is durable.
+    ///
+    /// - Returns: false if it never will be.
+    func checkpoint(_ value: Bytes, use: UInt64) async throws(MartletError) -> Bool {
+        let id = try self.during(use) { state throws(MartletError) -> JobID in
+            guard state.waiter == nil else {
+                throw MartletError(.invalidRequest, "an attempt saves one checkpoint at a time")
+            }
+            return state.job
+        }
+        return await withUnsafeContinuation { continuation in
+            self.state.withLock { $0.waiter = continuation }
+            if !self.checkpointer(id, value) { self.checkpointJudged(id, isSaved: false) }
+        }
+    }
+
+    func checkpointJudged(_ id: JobID, isSaved: Bool) {
+        self.state.withLock { state in
+            guard state.job == id else { return nil as UnsafeContinuation<Bool, Never>? }
+            return state.waiter.take()
+        }?.resume(returning: isSaved)
+    }
+
+    private func during<Value: Sendable>(
+        _ use: UInt64, _ body: (inout State) throws(MartletError) -> Value
+    ) throws(MartletError) -> Value {
+        let result: Result<Value, MartletError> = self.state.withLock { state in
+            guard state.use == use else {
+                return .failure(MartletError(.closed, "the attempt that this context belongs to is over"))
+            }
+            do throws(MartletError) { return .success(try body(&state)) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+
+    private static let tooMuch = MartletError(
+        .payloadTooLarge, "a result and follow-ups have at most \(Completion.bytesMax) bytes together")
+}
+
+/// Raised by many, lowered by one who looks.
+final class NewsFlag: Sendable {
+    private let isRaised = Atomic(false)
+
+    func raise() { self.isRaised.store(true, ordering: .relaxed) }
+    func lower() -> Bool { self.isRaised.exchange(false, ordering: .relaxed) }
+}

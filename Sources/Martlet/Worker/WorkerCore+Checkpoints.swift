@@ -1,0 +1,62 @@
+package import MartletCore
+import MartletWire
+
+extension WorkerCore {
+    /// A handler has reached a point from which a later attempt may go on.
+    ///
+    /// - Returns: false if that cannot be kept: the job is no longer this node's, or the coordinator is too old. Else
+    ///   ``Action/checkpointJudged(_:_:isSaved:)`` will come.
+    package mutating func checkpoint(
+        _ id: JobID, in slot: Int, _ value: Bytes, into actions: inout [Action]
+    ) -> Bool {
+        guard self.features.contains(.completions) || !self.isRegistered, self.holds(id, in: slot) else { return false }
+        self.checkpoints.append(PendingCheckpoint(slot: slot, id: id, value: value))
+        actions.append(.wakeReporter)
+        return true
+    }
+
+    private func holds(_ id: JobID, in slot: Int) -> Bool {
+        self.slots[slot].state == .running && self.slots[slot].held.contains { $0.isOurs && $0.id == id }
+    }
+
+    /// As many as one report takes, under the leases that their jobs have now.
+    mutating func takeCheckpoints(
+        into actions: inout [Action]
+    ) -> (items: [Report.Item], pending: [PendingCheckpoint]) {
+        guard !self.checkpoints.isEmpty else { return ([], []) }
+        var items: [Report.Item] = []
+        var taken: [PendingCheckpoint] = []
+        var left: [PendingCheckpoint] = []
+        var bytes = 0
+        for checkpoint in self.checkpoints {
+            guard let job = self.slots[checkpoint.slot].held.first(where: { $0.isOurs && $0.id == checkpoint.id }),
+                self.slots[checkpoint.slot].state == .running
+            else {
+                actions.append(.checkpointJudged(checkpoint.slot, checkpoint.id, isSaved: false))
+                continue
+            }
+            guard items.isEmpty || bytes + checkpoint.value.count <= Self.reportBytesMax,
+                items.count < Report.itemsMax / 2
+            else {
+                left.append(checkpoint)
+                continue
+            }
+            bytes += checkpoint.value.count
+            items.append(job.item(.checkpoint(checkpoint.value)))
+            taken.append(checkpoint)
+        }
+        self.checkpoints = left
+        return (items, taken)
+    }
+
+    /// The handlers of this slot wait in vain.
+    mutating func dropCheckpoints(of slot: Int, into actions: inout [Action]) {
+        for checkpoint in self.checkpoints where checkpoint.slot == slot {
+            actions.append(.checkpointJudged(slot, checkpoint.id, isSaved: false))
+        }
+        self.checkpoints.removeAll { $0.slot == slot }
+        for checkpoint in self.outstanding?.checkpoints ?? [] where checkpoint.slot == slot {
+            actions.append(.checkpointJudged(slot, checkpoint.id, isSaved: false))
+        }
+    }
+}
