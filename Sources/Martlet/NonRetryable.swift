@@ -8,15 +8,18 @@
 public struct NonRetryable: Error, CustomStringConvertible {
     /// What is stored with the dead job.
     public let failure: JobFailure
+    let output: Payload
 
     /// - Parameter message: for people. At most 2,048 bytes of it are kept.
     public init(_ message: String) {
         self.failure = JobFailure(kind: "NonRetryable", message: message)
+        self.output = .empty
     }
 
     /// Makes `error` final.
     public init(_ error: any Error) {
         self.failure = JobFailure(error)
+        self.output = (error as? JobFailureError)?.output ?? .empty
     }
 
     public var description: String { self.failure.message }

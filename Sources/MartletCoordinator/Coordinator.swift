@@ -146,9 +146,8 @@ package struct Coordinator: Sendable {
     private func recoverOrder(into dispatcher: Dispatcher, after openedAt: WallTime) async throws {
         var place = ScheduledJob(due: openedAt, id: JobID(rawValue: .max), lane: LaneID(rawValue: 0))
         while true {
-            let jobs = try await self.store.scheduledJobs(
-                after: place, dueBy: WallTime(microseconds: .max), limit: Self.recoveryPage)
-            await dispatcher.recover(scheduled: jobs.filter { $0.share?.isOrdered ?? false })
+            let jobs = try await self.store.orderedJobs(after: place, limit: Self.recoveryPage)
+            await dispatcher.recover(scheduled: jobs)
             guard jobs.count == Self.recoveryPage, let last = jobs.last else { return }
             place = last
         }

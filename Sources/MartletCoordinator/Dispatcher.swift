@@ -112,7 +112,13 @@ package actor Dispatcher {
     }
 
     package func giveBack(_ jobs: [QueuedJob]) {
-        self.core.giveBack(jobs, at: self.loop.now)
+        let lasting = jobs.filter { $0.body.extras?.expires == nil }
+        self.core.giveBack(lasting, at: self.loop.now)
+        if lasting.count < jobs.count {
+            // Whether one has expired is seen when its body is read.
+            let expiring = jobs.filter { $0.body.extras?.expires != nil }
+            self.enqueue(expiring.map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.body.traits.share) })
+        }
         self.turnAgain = true
     }
 

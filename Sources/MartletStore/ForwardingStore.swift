@@ -23,6 +23,10 @@ extension ForwardingStore {
         try await self.inner.scheduledJobs(after: after, dueBy: due, limit: limit)
     }
 
+    package func orderedJobs(after: ScheduledJob, limit: Int) async throws(StoreError) -> [ScheduledJob] {
+        try await self.inner.orderedJobs(after: after, limit: limit)
+    }
+
     package func expiredJobs(
         by now: WallTime, after: ExpiringJob?, limit: Int
     ) async throws(StoreError) -> [ExpiringJob] {

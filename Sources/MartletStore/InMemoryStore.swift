@@ -56,6 +56,10 @@ package final class InMemoryStore: JobStore {
         self.disk.state.withLock { $0.scheduledJobs(after: after, dueBy: due, limit: limit) }
     }
 
+    package func orderedJobs(after: ScheduledJob, limit: Int) async throws(StoreError) -> [ScheduledJob] {
+        self.disk.state.withLock { $0.orderedJobs(after: after, limit: limit) }
+    }
+
     package func expiredJobs(
         by now: WallTime, after: ExpiringJob?, limit: Int
     ) async throws(StoreError) -> [ExpiringJob] {

@@ -22,6 +22,8 @@ package protocol JobStore: Sendable {
     /// Scheduled jobs due at or before `due`, after the place `after` in (due, id) order.
     func scheduledJobs(after: ScheduledJob?, dueBy due: WallTime, limit: Int) async throws(StoreError) -> [ScheduledJob]
 
+    /// Scheduled jobs that keep others of their key waiting, after the place `after` in (due, id) order.
+    func orderedJobs(after: ScheduledJob, limit: Int) async throws(StoreError) -> [ScheduledJob]
     /// Pending jobs that expired by `now` unless they have started, after the place `after` in (expires, id) order.
     func expiredJobs(by now: WallTime, after: ExpiringJob?, limit: Int) async throws(StoreError) -> [ExpiringJob]
     /// The named jobs with payload, in the order of `ids`, which is ascending. Jobs that are gone or terminal are

@@ -30,6 +30,12 @@ extension StoreState {
         return Array(jobs.sorted().prefix(limit))
     }
 
+    package func orderedJobs(after: ScheduledJob, limit: Int) -> [ScheduledJob] {
+        let ordered = self.scheduledJobs(after: after, dueBy: WallTime(microseconds: .max), limit: .max)
+            .filter { $0.share?.isOrdered ?? false }
+        return Array(ordered.prefix(limit))
+    }
+
     package func expiredJobs(by now: WallTime, after: ExpiringJob?, limit: Int) -> [ExpiringJob] {
         var jobs: [ExpiringJob] = []
         for row in self.rows.values.map(\.job) where row.isPending && row.expires.map({ $0 <= now }) ?? false {

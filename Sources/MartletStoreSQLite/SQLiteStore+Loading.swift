@@ -21,7 +21,17 @@ extension SQLiteStore {
     package func scheduledJobs(
         after: ScheduledJob?, dueBy due: WallTime, limit: Int
     ) async throws(StoreError) -> [ScheduledJob] {
-        let rows = try self.opened().scheduledJobs
+        try Self.read(try self.opened().scheduledJobs, after: after, dueBy: due, limit: limit)
+    }
+
+    package func orderedJobs(after: ScheduledJob, limit: Int) async throws(StoreError) -> [ScheduledJob] {
+        let end = WallTime(microseconds: .max)
+        return try Self.read(try self.opened().orderedJobs, after: after, dueBy: end, limit: limit)
+    }
+
+    private static func read(
+        _ rows: Statement, after: ScheduledJob?, dueBy due: WallTime, limit: Int
+    ) throws(StoreError) -> [ScheduledJob] {
         rows.bind(0, after?.due.microseconds ?? .min)
         rows.bind(1, Int64(clamping: after?.id.rawValue ?? 0))
         rows.bind(2, due.microseconds)

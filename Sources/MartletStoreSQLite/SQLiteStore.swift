@@ -29,6 +29,7 @@ package actor SQLiteStore: JobStore {
         let checkpoint: Statement
         let readyJobs: Statement
         let scheduledJobs: Statement
+        let orderedJobs: Statement
         let expiredJobs: Statement
     }
 
@@ -97,6 +98,11 @@ package actor SQLiteStore: JobStore {
                 """
                 SELECT due, id, lane, options FROM jobs WHERE state = 1 AND (due, id) > (?, ?) AND due <= ?
                 ORDER BY due, id LIMIT ?
+                """),
+            orderedJobs: try database.prepare(
+                """
+                SELECT due, id, lane, options FROM jobs WHERE state = 1 AND flags & 512 AND (due, id) > (?, ?)
+                AND due <= ? ORDER BY due, id LIMIT ?
                 """),
             expiredJobs: try database.prepare(
                 """

@@ -38,6 +38,7 @@ enum Schema {
     private static let additions = """
         CREATE INDEX jobs_expiring ON jobs(expires, id, lane) WHERE state <= 2 AND expires IS NOT NULL;
         CREATE INDEX jobs_kept ON jobs(expires, id) WHERE state >= 4 AND expires IS NOT NULL;
+        CREATE INDEX jobs_ordered ON jobs(due, id, lane) WHERE state = 1 AND flags & 512;
         CREATE INDEX jobs_batch ON jobs(batch, id) WHERE batch IS NOT NULL;
         CREATE INDEX jobs_workflow ON jobs(workflow, id) WHERE workflow IS NOT NULL;
         CREATE TABLE unique_keys(

@@ -73,6 +73,36 @@ private func job(
         #expect(throws: JobLine.Problem(cause: cause, fix: fix)) { try job(line) }
     }
 
+    @Test func takesTheRareOptions() throws {
+        let line = """
+            {"type": "a", "at": "2026-12-24T18:00:00Z", "expiry": "5m", "unique": "k", "uniqueFor": "1h", \
+            "onDuplicate": "replace", "group": "tenant 7", "key": "account", "ordered": true, "retention": "2h", \
+            "tags": ["red", "blue"], "metadata": {"trace": "1", "empty": ""}}
+            """
+        let found = try #require(try job(line))
+        #expect(found.time == WallTime(microseconds: 1_798_135_200_000_000))
+        #expect(found.options.expiry == .seconds(300))
+        #expect(found.options.unique == UniqueKey("k", window: .afterSuccess(.seconds(3600)), conflict: .replace))
+        #expect(found.options.group == "tenant 7" && found.options.key == "account" && found.options.isOrdered)
+        #expect(found.options.retention == .seconds(7200) && found.options.tags == ["red", "blue"])
+        #expect(found.options.metadata == ["trace": "1", "empty": ""])
+    }
+
+    @Test(arguments: [
+        ("\"ordered\": true", "a job that is ordered needs a key to be ordered by", "correct it"),
+        ("\"onDuplicate\": \"refuse\"", "what is unique is not said", "add a unique key"),
+        ("\"onDuplicate\": \"drop\"", "\"onDuplicate\" is unknown: \"drop\"", "use existing, refuse or replace"),
+        ("\"at\": \"noon\"", "at: \"noon\" is no time", "write it such as 2026-12-24T18:00:00Z"),
+        (
+            "\"tags\": [\"a b\"]", "the tag \"a b\" has a character other than letters, digits and . _ - : /",
+            "correct it"
+        ),
+        ("\"metadata\": 5", "\"metadata\" is a number, not an object", "write {\"name\": \"value\"}"),
+    ])
+    func saysWhatIsWrongWithRareOptions(member: String, cause: String, fix: String) {
+        #expect(throws: JobLine.Problem(cause: cause, fix: fix)) { try job("{\"type\": \"a\", \(member)}") }
+    }
+
     @Test func refusesPayloadsOverTheLimit() {
         let line = "{\"type\": \"a\", \"payload\": \"\(String(repeating: "x", count: 999))\"}"
         #expect(throws: JobLine.Problem.self) { try job(line) }

@@ -26,14 +26,37 @@ private func run(
         let outcome = await run(
             "read line; echo \"$line for $MARTLET_JOB_ID\" >&2", input: Array("{\"a\": 1}\n".utf8),
             environment: ["MARTLET_JOB_ID=42"], on: self.supervisor)
-        #expect(outcome == ChildOutcome(ending: .exited(0), errorTail: "{\"a\": 1} for 42"))
+        #expect(outcome.ending == .exited(0) && outcome.errorTail == "{\"a\": 1} for 42")
     }
 
     /// More than a pipe holds, both ways.
     @Test func largePayloadsPass() async {
         let payload = [UInt8](repeating: UInt8(ascii: "x"), count: 4 << 20)
         let outcome = await run("wc -c >&2", input: payload, on: self.supervisor)
-        #expect(outcome == ChildOutcome(ending: .exited(0), errorTail: "4194304"))
+        #expect(outcome.ending == .exited(0) && outcome.errorTail == "4194304")
+    }
+
+    @Test func keepsTheEndOfAllOutput() async {
+        let outcome = await run(
+            "echo first; i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; echo last >&2; exit 1",
+            on: self.supervisor)
+        #expect(outcome.log.count <= ChildOutcome.logBytesMax)
+        let log = String(decoding: outcome.log, as: UTF8.self)
+        #expect(log.contains("line 2999") && log.contains("last") && !log.contains("first"))
+        #expect(outcome.output == nil)
+    }
+
+    @Test func theWholeOutputIsThereIfWanted() async {
+        func output(_ line: String) async -> [UInt8]? {
+            await self.supervisor.run(
+                ChildRequest(
+                    command: ["/bin/sh", "-c", line], environment: ["PATH=/usr/bin:/bin"], input: .empty,
+                    keepsOutput: true)
+            ).output
+        }
+        #expect(await output("printf 'a\\nb'; echo no >&2") == Array("a\nb".utf8))
+        #expect(await output("head -c 1048576 /dev/zero")?.count == 1 << 20)
+        #expect(await output("head -c 1048577 /dev/zero") == nil)
     }
 
     @Test func programNeedNotReadItsInput() async {

@@ -12,6 +12,10 @@ package struct StoreSnapshot: Equatable, Sendable {
     package let attempts: [[AttemptRecord]]
     package let results: [Bytes?]
     package let expiring: [ExpiringJob]
+    package let ordered: [ScheduledJob]
+
+    private static let beginning = ScheduledJob(
+        due: WallTime(microseconds: .min), id: JobID(rawValue: 0), lane: LaneID(rawValue: 0))
 
     /// What a model shows.
     package init(of state: StoreState) {
@@ -25,6 +29,7 @@ package struct StoreSnapshot: Equatable, Sendable {
         self.attempts = records.map { state.attempts(of: $0.id) }
         self.results = records.map { state.result(of: $0.id) }
         self.expiring = state.expiredJobs(by: WallTime(microseconds: .max), after: nil, limit: .max)
+        self.ordered = state.orderedJobs(after: Self.beginning, limit: .max)
     }
 
     /// What an open store shows, asked in pages.
@@ -66,6 +71,13 @@ package struct StoreSnapshot: Equatable, Sendable {
         self.attempts = attempts
         self.results = results
         self.expiring = expiring
+        var ordered: [ScheduledJob] = []
+        while true {
+            let next = try await store.orderedJobs(after: ordered.last ?? Self.beginning, limit: page)
+            ordered += next
+            if next.count < page { break }
+        }
+        self.ordered = ordered
         self.ready = ready
         self.scheduled = scheduled
         self.totals = try await store.laneTotals()
@@ -84,6 +96,7 @@ extension StoreSnapshot {
             ?? Self.first(self.attempts, other.attempts, "attempts")
             ?? Self.first(self.results, other.results, "results")
             ?? Self.first(self.expiring, other.expiring, "expiring")
+            ?? Self.first(self.ordered, other.ordered, "ordered")
     }
 
     private static func first<Element: Equatable>(_ a: [Element], _ b: [Element], _ name: String) -> String? {

@@ -168,7 +168,7 @@ extension WorkerCore.Outcome {
     static func succeeded(leaving completion: Completion?) -> Self { completion.map { .completed($0) } ?? .succeeded }
 
     static func failed(_ error: any Error) -> Self {
-        let output = (error as? JobFailureError)?.output ?? .empty
+        let output = (error as? JobFailureError)?.output ?? (error as? NonRetryable)?.output ?? .empty
         return .failed(JobFailure(error), isRetryable: !(error is NonRetryable), output: output.bytes)
     }
 }

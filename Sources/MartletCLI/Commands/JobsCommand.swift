@@ -82,7 +82,7 @@ enum JobsCommand {
             if arguments.flag("payload") {
                 context.console.print(text: String(decoding: detail.payload.array, as: UTF8.self))
             } else if context.isJSON {
-                context.console.print(JobText.json(detail.job, payload: detail.payload).text)
+                context.console.print(JobText.json(detail).text)
             } else {
                 context.console.print(
                     lines: JobText.page(detail, now: session.wallTime, style: context.console.output))

@@ -10,7 +10,7 @@ enum SubmitCommand {
             "A job that was submitted is on the coordinator's disk: it survives a crash. The id of a single job is "
                 + "printed.",
             "With --from, each line of the file is a job: a payload if --type is given, else an object with the keys "
-                + "type, payload, queue, delay, priority, maxAttempts and timeout, of which only type is needed. The "
+                + JobLine.keys.joined(separator: ", ") + ", of which only type is needed. The "
                 + "whole file is checked before the first job is submitted. If the coordinator goes away meanwhile, "
                 + "submits are repeated without doubling jobs until --wait has passed.",
         ],
@@ -27,6 +27,20 @@ enum SubmitCommand {
             .option("priority", short: "p", "0-9", "How urgent the job is in its queue; 9 goes first (5)"),
             .option("max-attempts", "COUNT", "Attempts in all before the job is dead (as in cluster.json, else 15)"),
             .option("timeout", "DURATION", "How long one attempt may run (as in cluster.json, else 30m)"),
+            .option("at", "TIME", "When the job may run, such as 2026-12-24T18:00:00Z"),
+            .option("expiry", "DURATION", "Give the job up if it has not started so long after it was due"),
+            .option("unique", "KEY", "Create no second job of this type with the same key"),
+            .option("unique-for", "DURATION", "Keep the unique key for so long after the job succeeded"),
+            .option(
+                "on-duplicate", "WHAT", "What a job gets whose key is taken (existing)",
+                choices: JobDefaults.conflicts.map(\.name)),
+            .option("group", "NAME", "Whose job it is: the groups of a queue share its nodes fairly"),
+            .option("key", "KEY", "What it works on: jobs of a queue with the same key may be capped or ordered"),
+            .flag("ordered", "Jobs with the same --key run one after the other"),
+            .option("retain", "DURATION", "How long the job and its result stay visible after it succeeded"),
+            .option("tag", "NAME", "A tag to find the job by; may be repeated", isRepeated: true),
+            .option("meta", "NAME=VALUE", "Metadata for the handler; may be repeated", isRepeated: true),
+            .flag("await", "Wait until the job has ended and print its result"),
             .option("skip", "LINES", "Pass over lines at the start of --from, to go on after a failure"),
             .option("address", short: "a", "ADDRESS", "Where the coordinator is (MARTLET_ADDRESS; else cluster.json)"),
             .option("wait", "DURATION", "How long to go on trying (30s)"),
@@ -64,6 +78,7 @@ enum SubmitCommand {
         defaults.priority = try arguments.count("priority", in: 0...9).flatMap { Priority(rawValue: UInt8($0)) }
         defaults.maxAttempts = try arguments.count("max-attempts", in: 1...1000)
         defaults.timeout = try arguments.duration("timeout", in: JobDefaults.timeoutRange)
+        try defaults.read(arguments)
         return defaults
     }
 
@@ -98,8 +113,30 @@ enum SubmitCommand {
         }
         try await Self.withClient(arguments, context) { client in
             let id = try await client.submit(raw: job)
-            context.console.print(context.isJSON ? JSONOutput.object([("id", .id(id))]).text : "\(id)")
+            guard arguments.flag("await") else {
+                context.console.print(context.isJSON ? JSONOutput.object([("id", .id(id))]).text : "\(id)")
+                return
+            }
+            try Self.show(try await client.outcome(of: id), context)
         }
+    }
+
+    /// How an awaited job ended.
+    ///
+    /// - Throws: if it ended other than well.
+    private static func show(_ outcome: JobOutcome, _ context: CommandContext) throws(CommandError) {
+        if context.isJSON {
+            context.console.print(
+                JSONOutput.object([
+                    ("id", .id(outcome.id)), ("state", .string("\(outcome.state)")),
+                    ("result", outcome.result.map { JobText.json(payload: $0.bytes) } ?? .null),
+                ]).text)
+        } else if let result = outcome.result {
+            context.console.print(result.text ?? "\(result.count) bytes that are no text")
+        }
+        guard outcome.state != .succeeded else { return }
+        let cause = outcome.failure.map { ": \($0.kind) \($0.message)" } ?? ""
+        throw CommandError(.failure, "job \(outcome.id) is \(outcome.state)\(cause)")
     }
 
     private static func standardInput() throws(CommandError) -> [UInt8] {

@@ -7,11 +7,12 @@ enum WorkerCommand {
     static let spec = CommandSpec(
         name: "worker", summary: "run a program for each job",
         discussion: [
-            "The program finds the job's payload on standard input and MARTLET_JOB_ID (the same for each attempt: use "
-                + "it as idempotency key), MARTLET_TYPE, MARTLET_QUEUE and MARTLET_ATTEMPT in its environment.",
+            "The program finds the job's payload on standard input and MARTLET_JOB_ID, MARTLET_IDEMPOTENCY_KEY (the "
+                + "same for each attempt), MARTLET_TYPE, MARTLET_QUEUE, MARTLET_ATTEMPT, MARTLET_TAGS and "
+                + "MARTLET_META_NAME for each entry of its metadata in its environment.",
             "Exit code 0 is success. Exit code 65 is a failure for good: the job is dead. Any other exit code, or death "
                 + "by a signal, is a failure that is tried again after a back-off. The last 2 KiB written to standard "
-                + "error are kept as the reason.",
+                + "error are kept as the reason, and the last 16 KiB of all output with the attempt.",
             "The program leads a process group. When the job's time is up or the worker shuts down, the group gets "
                 + "SIGTERM and, 3 seconds later, SIGKILL; what the program leaves running ends with it.",
             "SIGTERM or Ctrl-C ends the worker in good order: it starts nothing more, gives back what it fetched, and "
@@ -22,6 +23,7 @@ enum WorkerCommand {
             .option("type", short: "t", "NAME", "A job type to serve; may be repeated", isRepeated: true),
             .option("exec", short: "e", "COMMAND", "A command line, run by /bin/sh; or give it after --"),
             .option("queue", short: "q", "NAME", "A queue to serve; may be repeated (all queues)", isRepeated: true),
+            .flag("result", "What the program writes to standard output is the job's result, up to 1 MiB"),
             .option("slots", short: "s", "COUNT", "Programs that may run at once (as in cluster.json, else 16)"),
             .option("name", "NAME", "This worker's name: one for each process (the machine's name and process id)"),
             .option("drain-timeout", "DURATION", "How long programs may finish at the end (30s)"),
@@ -55,7 +57,9 @@ enum WorkerCommand {
         let loaded = try context.loadConfiguration()
         let configuration = try Self.configuration(arguments, context, loaded)
         let supervisor = ProcessSupervisor(grace: Self.killGrace)
-        let handler = ExecHandler(command: command, variables: context.environment, supervisor: supervisor)
+        let handler = ExecHandler(
+            command: command, variables: context.environment, supervisor: supervisor,
+            leavesResult: arguments.flag("result"))
         let worker = Worker(configuration)
         for type in types { worker.register(raw: type) { try await handler.run($0, $1) } }
         do {

@@ -8,6 +8,8 @@ struct ChildRequest: Sendable {
     let environment: [String]
     /// What it reads on standard input.
     let input: Bytes
+    /// What it writes to standard output is wanted whole.
+    var keepsOutput = false
 }
 
 /// How a child ended.
@@ -22,8 +24,14 @@ struct ChildOutcome: Hashable, Sendable {
     let ending: Ending
     /// The last of what it wrote to standard error, at most ``errorBytesMax`` bytes.
     let errorTail: String
+    /// The last of what it wrote to both, in the order in which it was read; at most ``logBytesMax`` bytes.
+    var log: [UInt8] = []
+    /// What it wrote to standard output, if that was wanted and is not longer than ``outputBytesMax``.
+    var output: [UInt8]?
 
     static let errorBytesMax = 2048
+    static let logBytesMax = 16 * 1024
+    static let outputBytesMax = 1 << 20
 }
 
 /// The end of a byte stream: everything before the last `bytesMax` bytes is forgotten.
@@ -40,6 +48,8 @@ struct TailBuffer: Sendable {
         // Trimmed late, so that a byte is moved at most twice.
         if self.bytes.count > 2 * self.bytesMax { self.bytes.removeFirst(self.bytes.count - self.bytesMax) }
     }
+
+    var last: [UInt8] { Array(self.bytes.suffix(self.bytesMax)) }
 
     /// Whole characters only, without white space around them.
     var text: String {

@@ -134,6 +134,10 @@ final class ProcessSupervisor: Sendable {
                 entries.append(pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0))
                 owners.append(child)
             }
+            if let descriptor = child.output {
+                entries.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+                owners.append(child)
+            }
             if let descriptor = child.errors {
                 entries.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
                 owners.append(child)
@@ -143,7 +147,11 @@ final class ProcessSupervisor: Sendable {
         guard systemPoll(&entries, timeout) > 0 else { return }
         if entries[0].revents != 0 { while case .bytes = Descriptors.readSome(self.wakeRead, bytesMax: 256) {} }
         for (entry, owner) in zip(entries, owners).dropFirst() where entry.revents != 0 {
-            if entry.fd == owner?.input { owner?.feed() } else { owner?.readErrors() }
+            switch entry.fd {
+            case owner?.input: owner?.feed()
+            case owner?.output: owner?.readOutput()
+            default: owner?.readErrors()
+            }
         }
     }
 }

@@ -21,9 +21,10 @@ enum Spawn {
     ///
     /// - Parameters:
     ///   - input: becomes its standard input.
-    ///   - errors: becomes its standard error. Standard output is shared with this process.
+    ///   - output: becomes its standard output.
+    ///   - errors: becomes its standard error.
     /// - Returns: the process, or an error number.
-    static func run(_ request: ChildRequest, input: CInt, errors: CInt) -> Result<pid_t, SpawnError> {
+    static func run(_ request: ChildRequest, input: CInt, output: CInt, errors: CInt) -> Result<pid_t, SpawnError> {
         #if canImport(Darwin)
             var actions: FileActions = nil
             var attributes: Attributes = nil
@@ -34,6 +35,7 @@ enum Spawn {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
         #if canImport(Glibc)
             // Whatever else is open here is none of the program's business.

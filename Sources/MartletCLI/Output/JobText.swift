@@ -39,14 +39,20 @@ enum JobText {
     /// The most telling thing about a job in its state.
     private static func note(_ job: JobView, now: WallTime) -> String {
         switch job.state {
-        case .blocked: "waits for other jobs"
-        case .running: job.node.map { "on \($0)" } ?? ""
+        case .blocked: job.waits > 0 ? "waits for \(job.waits) other jobs" : "waits for other jobs"
+        case .running:
+            [job.node.map { "on \($0)" }, job.progress.map(Self.progress)].compactMap { $0 }.joined(separator: ", ")
         case .scheduled: job.due.map { "due \(HumanText.relative($0 - now))" } ?? ""
         case .ready: job.lastFailure.map { "again after \($0.kind)" } ?? ""
         case .dead: job.lastFailure.map(Self.failure) ?? ""
         case .succeeded, .cancelled, .expired:
             job.finishedAt.map { HumanText.relative($0 - now) } ?? ""
         }
+    }
+
+    private static func progress(_ progress: Report.Progress) -> String {
+        let percent = "\(Int((progress.fraction * 100).rounded())) %"
+        return progress.message.isEmpty ? percent : "\(percent) \(HumanText.printable(progress.message))"
     }
 
     private static func failure(_ failure: JobFailure) -> String {
@@ -70,6 +76,7 @@ enum JobText {
         if let finished = job.finishedAt { rows.append(("Finished", moment(finished))) }
         rows.append(("Failures", Self.failures(job)))
         if let timeout = job.template.options.timeout { rows.append(("Timeout", HumanText.duration(timeout))) }
+        rows += Self.rareRows(job, moment)
         if job.nodeDeaths > 0 { rows.append(("Node deaths", "\(job.nodeDeaths)")) }
         if let failure = job.lastFailure {
             rows.append(("Last failure", style.apply(.red, HumanText.printable(failure.kind))))
@@ -79,9 +86,51 @@ enum JobText {
         for line in (job.lastFailure?.message ?? "").split(separator: "\n") {
             lines.append(String(repeating: " ", count: 16) + HumanText.printable(String(line)))
         }
+        lines += Self.attempts(detail.attempts, now: now, style: style)
+        if let result = detail.result {
+            lines += ["", style.apply(.bold, "Result") + style.apply(.dim, " (\(HumanText.size(result.count)))")]
+            lines += Self.payload(result, bytesMax: payloadBytesMax)
+        }
         lines.append("")
         lines.append(style.apply(.bold, "Payload") + style.apply(.dim, " (\(HumanText.size(detail.payload.count)))"))
         return lines + Self.payload(detail.payload, bytesMax: payloadBytesMax)
+    }
+
+    /// What few jobs have.
+    private static func rareRows(_ job: JobView, _ moment: (WallTime) -> String) -> [(String, String)] {
+        let options = job.template.options
+        var rows: [(String, String)] = []
+        if let progress = job.progress { rows.append(("Progress", Self.progress(progress))) }
+        if let expires = job.expires { rows.append((job.state.isTerminal ? "Kept until" : "Expires", moment(expires))) }
+        if job.waits > 0 { rows.append(("Waits for", "\(job.waits) jobs")) }
+        if let workflow = job.workflow { rows.append(("Workflow", "\(workflow)")) }
+        if let batch = options.batch { rows.append(("Batch", "\(batch)")) }
+        if let unique = options.unique { rows.append(("Unique key", HumanText.printable(unique.key))) }
+        if let group = options.group { rows.append(("Group", HumanText.printable(group))) }
+        if let key = options.key {
+            rows.append(("Key", HumanText.printable(key) + (options.isOrdered ? ", in order" : "")))
+        }
+        if !options.tags.isEmpty { rows.append(("Tags", options.tags.joined(separator: ", "))) }
+        for (name, value) in options.metadata.sorted(by: { $0.key < $1.key }) {
+            rows.append((HumanText.printable(name), HumanText.printable(value)))
+        }
+        return rows
+    }
+
+    private static func attempts(_ attempts: [JobDetail.Attempt], now: WallTime, style: Style) -> [String] {
+        guard !attempts.isEmpty else { return [] }
+        var lines = ["", style.apply(.bold, "Failed attempts")]
+        for attempt in attempts {
+            let when = HumanText.relative(attempt.endedAt - now)
+            lines.append(
+                "  \(attempt.number). " + style.apply(.red, HumanText.printable(Self.failure(attempt.failure)))
+                    + style.apply(.dim, " (\(when) on \(attempt.node))"))
+            let output = String(decoding: attempt.output.array, as: UTF8.self)
+            for line in output.split(separator: "\n").suffix(20) {
+                lines.append("     " + style.apply(.dim, "| ") + HumanText.printable(String(line)))
+            }
+        }
+        return lines
     }
 
     private static func failures(_ job: JobView) -> String {
@@ -101,9 +150,26 @@ enum JobText {
         return lines.map { "  \($0)" }
     }
 
-    static func json(_ job: JobView, payload: Bytes? = nil) -> JSONOutput {
+    /// One job in full.
+    static func json(_ detail: JobDetail) -> JSONOutput {
+        guard case .object(var members) = Self.json(detail.job) else { return .null }
+        members.append(("payload", Self.json(payload: detail.payload)))
+        members.append(("result", detail.result.map { Self.json(payload: $0) } ?? .null))
+        let attempts = detail.attempts.map { attempt in
+            JSONOutput.object([
+                ("number", .count(attempt.number)), ("endedAt", .time(attempt.endedAt)),
+                ("node", .string(attempt.node)),
+                ("kind", .string(attempt.failure.kind)), ("message", .string(attempt.failure.message)),
+                ("output", .string(String(decoding: attempt.output.array, as: UTF8.self))),
+            ])
+        }
+        members.append(("attempts", .array(attempts)))
+        return .object(members)
+    }
+
+    static func json(_ job: JobView) -> JSONOutput {
         let options = job.template.options
-        var members: [(String, JSONOutput)] = [
+        let members: [(String, JSONOutput)] = [
             ("id", .id(job.id)), ("state", .string("\(job.state)")), ("queue", .string(job.template.queue)),
             ("type", .string(job.template.type)), ("priority", .count(options.priority.rawValue)),
             ("failures", .count(job.failures)), ("nodeDeaths", .count(job.nodeDeaths)),
@@ -117,12 +183,34 @@ enum JobText {
             ),
             ("payloadBytes", .count(job.payloadCount)),
         ]
-        if let payload { members.append(("payload", Self.json(payload: payload))) }
-        return .object(members)
+        return .object(members + Self.rareMembers(job))
+    }
+
+    private static func rareMembers(_ job: JobView) -> [(String, JSONOutput)] {
+        let options = job.template.options
+        var members: [(String, JSONOutput)] = []
+        if let progress = job.progress {
+            members.append(("progress", .number(progress.fraction)))
+            members.append(("progressMessage", .string(progress.message)))
+        }
+        if let expires = job.expires { members.append(("expiresAt", .time(expires))) }
+        if job.waits > 0 { members.append(("waits", .count(job.waits))) }
+        if let workflow = job.workflow { members.append(("workflow", .id(workflow))) }
+        if let batch = options.batch { members.append(("batch", .string("\(batch)"))) }
+        if let unique = options.unique { members.append(("unique", .string(unique.key))) }
+        if let group = options.group { members.append(("group", .string(group))) }
+        if let key = options.key { members.append(("key", .string(key))) }
+        if options.isOrdered { members.append(("ordered", .boolean(true))) }
+        if !options.tags.isEmpty { members.append(("tags", .array(options.tags.map { .string($0) }))) }
+        if !options.metadata.isEmpty {
+            let metadata = options.metadata.sorted { $0.key < $1.key }.map { ($0.key, JSONOutput.string($0.value)) }
+            members.append(("metadata", .object(metadata)))
+        }
+        return members
     }
 
     /// A JSON payload as it is, in one line; anything else as a string.
-    private static func json(payload: Bytes) -> JSONOutput {
+    static func json(payload: Bytes) -> JSONOutput {
         let text = String(decoding: payload.array, as: UTF8.self)
         guard (try? JSONReader.check(payload.array)) != nil else { return .string(text) }
         // Line ends can only stand between tokens there.

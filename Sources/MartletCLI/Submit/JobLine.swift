@@ -11,6 +11,9 @@ struct JobDefaults: Sendable {
     var priority: Priority?
     var maxAttempts: Int?
     var timeout: Duration?
+    var time: WallTime?
+    /// Tags, metadata, unique key and the like.
+    var rare = JobOptions.Rare()
     /// Retry policies by job type, from cluster.json: `maxAttempts` changes one number of them.
     var retryPolicies: [String: RetryPolicy] = [:]
 
@@ -25,14 +28,19 @@ struct JobDefaults: Sendable {
                 maxAttempts: maxAttempts, initialBackoff: base.initialBackoff, maxBackoff: base.maxBackoff,
                 jitter: base.jitter)
         }
+        options.rareOptions = self.rare
         return RawJob(
-            type: type, queue: self.queue, payload: Payload(copying: payload), delay: self.delay, options: options)
+            type: type, queue: self.queue, payload: Payload(copying: payload), delay: self.delay, at: self.time,
+            options: options)
     }
 }
 
 /// One line of a JSONL file of jobs.
 enum JobLine {
-    static let keys = ["type", "queue", "payload", "delay", "priority", "maxAttempts", "timeout"]
+    static let keys = [
+        "type", "queue", "payload", "delay", "at", "priority", "maxAttempts", "timeout", "expiry", "unique",
+        "uniqueFor", "onDuplicate", "group", "key", "ordered", "retention", "tags", "metadata",
+    ]
 
     /// Why a line is no job.
     struct Problem: Error, Hashable, Sendable {
@@ -97,16 +105,18 @@ enum JobLine {
             case "timeout": defaults.timeout = try Self.duration(value, name, in: JobDefaults.timeoutRange)
             case "priority":
                 defaults.priority = Priority(rawValue: UInt8(try Self.count(value, name, in: 0...9)))
-            default: defaults.maxAttempts = try Self.count(value, name, in: 1...1000)
+            case "maxAttempts": defaults.maxAttempts = try Self.count(value, name, in: 1...1000)
+            default: try defaults.set(name, value)
             }
         }
+        try defaults.finish()
         guard let type else {
             throw Problem(cause: "the key \"type\" is missing", fix: "add it, or give --type")
         }
         return defaults.job(type, payload: payload)
     }
 
-    private static func name(_ value: JSONValue, _ key: String) throws(Problem) -> String {
+    static func name(_ value: JSONValue, _ key: String) throws(Problem) -> String {
         guard case .string(let text) = value.content else {
             throw Problem(cause: "\"\(key)\" is \(value.kindName), not a string", fix: "put it in double quotes")
         }
@@ -116,7 +126,7 @@ enum JobLine {
         return text
     }
 
-    private static func duration(
+    static func duration(
         _ value: JSONValue, _ key: String, in range: ClosedRange<Duration>
     ) throws(Problem) -> Duration {
         guard case .string(let text) = value.content, let duration = Quantity.duration(text), range.contains(duration)

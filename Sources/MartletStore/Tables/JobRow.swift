@@ -71,6 +71,8 @@ package struct JobFlags: OptionSet, Hashable, Sendable {
     package static let checkpoint = JobFlags(rawValue: 1 << 6)
     /// It is released by the end of a batch.
     package static let callback = JobFlags(rawValue: 1 << 7)
+    /// Jobs of its key run one after the other: recovery looks for those that are scheduled.
+    package static let ordered = JobFlags(rawValue: 1 << 9)
     /// A result is kept.
     package static let result = JobFlags(rawValue: 1 << 8)
 }

@@ -31,6 +31,7 @@ extension JobTables {
             try self.setHold(on: UniqueName(unique, of: self.laneKey(job.lane)), UniqueHold(job: id))
             flags.insert(.unique)
         }
+        if job.options.isOrdered { flags.insert(.ordered) }
         let isLater = job.due.map { $0 > now } ?? false
         let row = JobRow(
             id: id, lane: job.lane, state: job.due == nil ? .ready : .scheduled, due: job.due, options: job.options,

@@ -1,0 +1,135 @@
+import Foundation
+import Martlet
+import MartletConfiguration
+import MartletCore
+
+/// The options that few jobs have, from a line or the command line.
+extension JobDefaults {
+    static let conflicts: [(name: String, conflict: UniqueKey.Conflict)] = [
+        ("existing", .existing), ("refuse", .refuse), ("replace", .replace),
+    ]
+
+    /// Takes one member of a line.
+    mutating func set(_ name: String, _ value: JSONValue) throws(JobLine.Problem) {
+        switch name {
+        case "at": self.time = try Self.time(Self.text(value, name), name)
+        case "expiry": self.rare.expiry = try JobLine.duration(value, name, in: Self.timeoutRange)
+        case "retention": self.rare.retention = try JobLine.duration(value, name, in: Self.delayRange)
+        case "unique":
+            let key = try Self.text(value, name)
+            self.changeUnique { $0.key = key }
+        case "uniqueFor":
+            let window = try JobLine.duration(value, name, in: Self.timeoutRange)
+            self.changeUnique { $0.window = .afterSuccess(window) }
+        case "onDuplicate":
+            let text = try Self.text(value, name)
+            guard let known = Self.conflicts.first(where: { $0.name == text }) else {
+                throw JobLine.Problem(
+                    cause: "\"onDuplicate\" is unknown: \"\(text)\"", fix: "use existing, refuse or replace")
+            }
+            self.changeUnique { $0.conflict = known.conflict }
+        case "group": self.rare.group = try Self.text(value, name)
+        case "key": self.rare.key = try Self.text(value, name)
+        case "ordered":
+            guard case .boolean(let isOrdered) = value.content else {
+                throw JobLine.Problem(cause: "\"ordered\" is \(value.kindName), not true or false", fix: "write true")
+            }
+            self.rare.isOrdered = isOrdered
+        case "tags": self.rare.tags = try Self.tags(value)
+        default: self.rare.metadata = try Self.metadata(value)
+        }
+    }
+
+    /// Checks what belongs together.
+    func finish() throws(JobLine.Problem) {
+        var options = JobOptions()
+        options.rareOptions = self.rare
+        if let unique = self.rare.unique, unique.key.isEmpty {
+            throw JobLine.Problem(cause: "what is unique is not said", fix: "add a unique key")
+        }
+        if let problem = options.problem { throw JobLine.Problem(cause: problem, fix: "correct it") }
+    }
+
+    private struct UniqueParts {
+        var key: String?
+        var window: UniqueKey.Window
+        var conflict: UniqueKey.Conflict
+    }
+
+    private mutating func changeUnique(_ change: (inout UniqueParts) -> Void) {
+        let before = self.rare.unique ?? UniqueKey("")
+        var parts = UniqueParts(key: before.key, window: before.window, conflict: before.conflict)
+        change(&parts)
+        self.rare.unique = UniqueKey(parts.key ?? "", window: parts.window, conflict: parts.conflict)
+    }
+
+    /// From the command line.
+    mutating func read(_ arguments: ParsedArguments) throws(CommandError) {
+        if let text = arguments.string("at") {
+            do { self.time = try Self.time(text, "--at") } catch { throw .usage(error.cause, fix: error.fix) }
+        }
+        self.rare.expiry = try arguments.duration("expiry", in: Self.timeoutRange)
+        self.rare.retention = try arguments.duration("retain", in: Self.delayRange)
+        if let key = arguments.string("unique") { self.changeUnique { $0.key = key } }
+        if let window = try arguments.duration("unique-for", in: Self.timeoutRange) {
+            self.changeUnique { $0.window = .afterSuccess(window) }
+        }
+        if let name = arguments.string("on-duplicate"),
+            let known = Self.conflicts.first(where: { $0.name == name })
+        {
+            self.changeUnique { $0.conflict = known.conflict }
+        }
+        self.rare.group = arguments.string("group")
+        self.rare.key = arguments.string("key")
+        self.rare.isOrdered = arguments.flag("ordered")
+        self.rare.tags = arguments.strings("tag")
+        for text in arguments.strings("meta") {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2 else {
+                throw .usage("--meta: \"\(text)\" is no NAME=VALUE", fix: "write --meta NAME=VALUE")
+            }
+            self.rare.metadata[String(parts[0])] = String(parts[1])
+        }
+        do { try self.finish() } catch { throw .usage(error.cause, fix: error.fix) }
+    }
+
+    // MARK: Values
+
+    private static func text(_ value: JSONValue, _ key: String) throws(JobLine.Problem) -> String {
+        guard case .string(let text) = value.content else {
+            throw JobLine.Problem(
+                cause: "\"\(key)\" is \(value.kindName), not a string", fix: "put it in double quotes")
+        }
+        return text
+    }
+
+    private static func time(_ text: String, _ name: String) throws(JobLine.Problem) -> WallTime {
+        let styles = [
+            Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true),
+        ]
+        for style in styles {
+            if let date = try? style.parse(text) { return WallTime(date) }
+        }
+        throw JobLine.Problem(
+            cause: "\(name): \"\(text)\" is no time", fix: "write it such as 2026-12-24T18:00:00Z")
+    }
+
+    private static func tags(_ value: JSONValue) throws(JobLine.Problem) -> [String] {
+        guard case .array(let elements) = value.content else {
+            throw JobLine.Problem(cause: "\"tags\" is \(value.kindName), not a list", fix: "write [\"red\"]")
+        }
+        var tags: [String] = []
+        for element in elements { tags.append(try Self.text(element, "tags")) }
+        return tags
+    }
+
+    private static func metadata(_ value: JSONValue) throws(JobLine.Problem) -> [String: String] {
+        guard case .object(let members) = value.content else {
+            throw JobLine.Problem(
+                cause: "\"metadata\" is \(value.kindName), not an object", fix: "write {\"name\": \"value\"}")
+        }
+        var metadata: [String: String] = [:]
+        for member in members { metadata[member.name] = try Self.text(member.value, "metadata") }
+        return metadata
+    }
+}
