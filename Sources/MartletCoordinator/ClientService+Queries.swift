@@ -93,66 +93,15 @@ extension ClientService {
         return QueueList(queues: views.keys.sorted().map { views[$0]! })
     }
 
-    // MARK: The dead
-
+    /// The same as a ``ChangeJobs`` of dead jobs, for those who only know this request: answered when it is done.
     func change(_ change: ChangeDead) async throws -> DeadChanged {
-        guard change.ids.isEmpty else { return try await self.changeNamed(change) }
-        var count: UInt64 = 0
-        var after: JobID?
-        let filter = JobFilter(state: .dead, queue: change.queue, type: change.type)
-        while true {
-            // Small groups, so that a great many delay nobody.
-            let records = try await self.store.jobs(matching: filter, after: after, limit: 500)
-            let missing = try await self.change(records, change.action)
-            count += UInt64(records.count - missing.count)
-            guard records.count == 500, let last = records.last?.id else { break }
-            after = last
+        let action: ChangeJobs.Action = change.action == .retry ? .retry : .delete
+        let selection = JobSelection(state: .dead, queue: change.queue, type: change.type)
+        let changed = try await self.control.change(ChangeJobs(action, ids: change.ids, matching: selection))
+        guard let id = changed.bulk, !changed.isFinished else {
+            return DeadChanged(count: changed.count, missing: changed.missing)
         }
-        return DeadChanged(count: count, missing: [])
-    }
-
-    private func changeNamed(_ change: ChangeDead) async throws -> DeadChanged {
-        var records: [JobRecord] = []
-        var missing: [JobID] = []
-        for id in Set(change.ids).sorted() {
-            if let (record, _) = try await self.store.job(id), record.state == .dead {
-                records.append(record)
-            } else {
-                missing.append(id)
-            }
-        }
-        missing += try await self.change(records, change.action)
-        return DeadChanged(
-            count: UInt64(records.count - (missing.count - (Set(change.ids).count - records.count))), missing: missing)
-    }
-
-    /// Revives or deletes these jobs. Returns those that were not dead any more.
-    private func change(_ records: [JobRecord], _ action: ChangeDead.Action) async throws -> [JobID] {
-        guard !records.isEmpty else { return [] }
-        let change: Change =
-            switch action {
-            case .delete: .delete(records.map(\.id))
-            case .retry:
-                .update(
-                    records.compactMap { record in
-                        self.lanes.id(of: record.lane).map {
-                            JobUpdate(id: record.id, lane: $0, expected: .dead, state: .ready, history: JobHistory())
-                        }
-                    })
-            }
-        let kind: CommitLog.Kind = action == .delete ? .essential : .intake
-        guard let result = await self.commitLog.commit([change], kind: kind) else { throw CancellationError() }
-        let outcomes = try result.get()
-        guard case .applied(let missing) = outcomes.first else { return [] }
-        if action == .retry {
-            let gone = Set(missing)
-            let ready = records.filter { !gone.contains($0.id) }.compactMap { record in
-                self.lanes.id(of: record.lane).map { ReadyJob(id: record.id, lane: $0) }
-            }
-            await self.dispatcher.enqueue(ready)
-            await self.dispatcher.turn()
-        }
-        return missing
+        return DeadChanged(count: try await self.control.end(of: BulkID(rawValue: id)).changed, missing: [])
     }
 }
 

@@ -15,6 +15,7 @@ package actor ClientService {
     let registry: NodeRegistry
     let lanes: LaneDirectory
     private let budget: PayloadBudget
+    let control: ControlService
     let epoch: Epoch
     let startedAt: Instant
     private let log: Log
@@ -32,7 +33,7 @@ package actor ClientService {
     package init(
         loop: EventLoop, settings: CoordinatorSettings, store: any JobStore, epoch: Epoch, commitLog: CommitLog,
         dispatcher: Dispatcher, registry: NodeRegistry, lanes: LaneDirectory, budget: PayloadBudget,
-        watch: EndWatch, log: Log
+        watch: EndWatch, control: ControlService, log: Log
     ) {
         self.watch = watch
         self.loop = loop
@@ -44,6 +45,7 @@ package actor ClientService {
         self.registry = registry
         self.lanes = lanes
         self.budget = budget
+        self.control = control
         self.startedAt = loop.now
         self.log = log
         self.authenticator = settings.token.map {
@@ -78,7 +80,7 @@ package actor ClientService {
             await self.take(submit, request)
         case .openSession(let open):
             await self.open(open.session, request)
-        case .ping, .listJobs, .showJob, .listQueues, .listNodes, .changeDead, .awaitJob:
+        case .ping, .listJobs, .showJob, .listQueues, .listNodes, .changeDead, .awaitJob, .admin:
             if self.queries < Self.queriesMax {
                 self.queries += 1
                 return (message!, request)
@@ -218,10 +220,16 @@ package actor ClientService {
             case .listNodes: request.answer(NodeList(nodes: await self.registry.views()))
             case .changeDead(let change): request.answer(try await self.change(change))
             case .awaitJob(let question): try await self.wait(question, request)
+            case .admin(.changeJobs(let change)): request.answer(try await self.control.change(change))
+            case .admin(.listBulk(let list)): request.answer(try await self.control.list(list))
+            case .admin(.listPauses): request.answer(await self.control.pauseList)
+            case .admin(.setPause(let pause)): request.answer(try await self.control.set(pause))
             default: request.refuse(.internal, "not a question")
             }
         } catch is CancellationError {
             // The coordinator is on its way out: nobody is answered.
+        } catch let refusal as ErrorReply {
+            request.answer(refusal)
         } catch {
             request.answer(Self.refusal(error as? StoreError ?? StoreError(.failed, "\(error)")))
         }

@@ -111,12 +111,15 @@ package actor CommitLog {
 
     /// Adds changes to the next group and waits for their outcomes.
     ///
+    /// - Parameter jobs: how many the changes are about.
     /// - Returns: nil if nobody will ever know, because the log stopped: answer nobody.
-    package func commit(_ changes: [Change], kind: Kind) async -> Result<[ChangeOutcome], StoreError>? {
+    package func commit(
+        _ changes: [Change], kind: Kind, jobs: Int? = nil
+    ) async -> Result<[ChangeOutcome], StoreError>? {
         guard !self.isOver else { return nil }
         let result = await withUnsafeContinuation { continuation in
             self.gather(
-                Entry(changes: changes, kind: kind, jobs: changes.count, bytes: 0, isAwaited: true) {
+                Entry(changes: changes, kind: kind, jobs: jobs ?? changes.count, bytes: 0, isAwaited: true) {
                     continuation.resume(returning: $0)
                     return nil
                 })

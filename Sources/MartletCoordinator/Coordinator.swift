@@ -39,6 +39,7 @@ package struct Coordinator: Sendable {
         package let dispatcher: Dispatcher
         package let registry: NodeRegistry
         package let commitLog: CommitLog
+        package let control: ControlService
         package let budget: PayloadBudget
     }
 
@@ -73,10 +74,14 @@ package struct Coordinator: Sendable {
         let registry = NodeRegistry(
             loop: self.loop, settings: self.settings, store: self.store, opening: opening, dispatcher: dispatcher,
             commitLog: commitLog, lanes: lanes, openedAt: openedAt, log: self.log)
+        let control = ControlService(
+            loop: self.loop, settings: self.settings, store: self.store, opening: opening, commitLog: commitLog,
+            dispatcher: dispatcher, registry: registry, lanes: lanes, log: self.log)
         let clients = ClientService(
             loop: self.loop, settings: self.settings, store: self.store, epoch: opening.epoch, commitLog: commitLog,
-            dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, watch: watch,
+            dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, watch: watch, control: control,
             log: self.log)
+        await control.begin()
         try await self.recover(into: dispatcher, openedAt: openedAt)
         let clientListener = try await self.transport.listen(at: self.settings.clientAddress, contexts: 512)
         let nodeListener: any RequestListener
@@ -93,7 +98,7 @@ package struct Coordinator: Sendable {
         await started(
             Parts(
                 clientAddress: clientListener.address, nodeAddress: nodeListener.address, epoch: opening.epoch,
-                dispatcher: dispatcher, registry: registry, commitLog: commitLog, budget: budget))
+                dispatcher: dispatcher, registry: registry, commitLog: commitLog, control: control, budget: budget))
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -105,6 +110,7 @@ package struct Coordinator: Sendable {
                 group.addTask { try await dispatcher.run() }
                 group.addTask { try await clients.serve(clientListener) }
                 group.addTask { try await registry.serve(nodeListener) }
+                group.addTask { try await control.run() }
                 group.addTask { try await self.housekeep(commitLog) }
                 group.addTask {
                     // The services end when their listeners do.

@@ -20,17 +20,17 @@ package struct CoordinatorSettings: Sendable {
     package struct QueueSettings: Hashable, Sendable {
         /// Nil: as in ``CoordinatorSettings/times``.
         package let leaseDuration: Duration?
-        /// How long, at least, succeeded jobs stay visible. Zero: not at all.
-        package let retainSucceeded: Duration
+        /// How long jobs that are over stay visible; nil: as ``CoordinatorSettings/retention`` says.
+        package let retention: Retention?
         /// What holds of its jobs together, and how its groups share.
         package let limits: DispatchLimits.Queue
 
         package init(
-            leaseDuration: Duration? = nil, retainSucceeded: Duration = .zero,
+            leaseDuration: Duration? = nil, retention: Retention? = nil,
             limits: DispatchLimits.Queue = DispatchLimits.Queue()
         ) {
             self.leaseDuration = leaseDuration
-            self.retainSucceeded = retainSucceeded
+            self.retention = retention
             self.limits = limits
         }
     }
@@ -48,6 +48,8 @@ package struct CoordinatorSettings: Sendable {
     package let nodesMax: Int
     package let lanesMax: Int
     package let times: SessionTimes
+    /// Of queues that do not say otherwise.
+    package let retention: Retention
     package let queues: [String: QueueSettings]
     package let typeDefaults: [String: TypeDefaults]
 
@@ -56,7 +58,8 @@ package struct CoordinatorSettings: Sendable {
         clientAddress: String, nodeAddress: String, token: [UInt8]? = nil, payloadMax: Int = 1 << 20,
         submitJobsMax: Int = 10_000, pendingBytesMax: Int = 64 << 20, payloadCacheMax: Int = 64 << 20,
         nodesMax: Int = 1024, lanesMax: Int = 10_000, times: SessionTimes = SessionTimes(),
-        queues: [String: QueueSettings] = [:], typeDefaults: [String: TypeDefaults] = [:]
+        retention: Retention = .standard, queues: [String: QueueSettings] = [:],
+        typeDefaults: [String: TypeDefaults] = [:]
     ) {
         precondition(payloadMax > 0 && payloadMax <= 7 << 20, "a job must fit a message")
         precondition(submitJobsMax > 0 && nodesMax > 0 && lanesMax > 0, "bounds are positive")
@@ -71,9 +74,12 @@ package struct CoordinatorSettings: Sendable {
         self.nodesMax = nodesMax
         self.lanesMax = lanesMax
         self.times = times
+        self.retention = retention
         self.queues = queues
         self.typeDefaults = typeDefaults
     }
+
+    package func retention(of queue: String) -> Retention { self.queues[queue]?.retention ?? self.retention }
 
     /// The part of the settings that the dispatcher goes by.
     package var dispatchLimits: DispatchLimits {

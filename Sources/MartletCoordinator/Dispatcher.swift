@@ -17,6 +17,8 @@ package actor Dispatcher {
     private var outgoing = Deque<(action: DispatchCore.Action, removed: Int)>()
     private var expiry: @Sendable (StoredJob) -> WallTime? = { _ in nil }
     private var expire: @Sendable ([StoredJob]) async -> Void = { _ in }
+    /// Taken out for a change that is being committed; they come back with it.
+    private var taken: Set<JobID> = []
     private var loads = Deque<(line: DispatchCore.LineID, ids: [JobID])>()
     private var pages = Deque<(after: ScheduledJob?, dueBy: WallTime)>()
     private let loadWanted = Signal()
@@ -163,6 +165,67 @@ package actor Dispatcher {
         return found.sorted()
     }
 
+    /// Takes waiting jobs out for a change of their lane or due time that is yet to be committed, so that nobody gets
+    /// them meanwhile. What nodes have, or what is on its way from one, is not touched.
+    ///
+    /// - Parameter jobs: as the store has them.
+    /// - Returns: ascending, those that come back by ``moved(_:held:)`` once the change is durable, and must by
+    ///   ``putBack(_:)`` or ``giveUp(_:)`` if it is not made.
+    package func take(_ jobs: [Consequences.Waiting]) async -> [JobID] {
+        let found = self.takeOut(jobs)
+        self.taken.formUnion(found)
+        await self.turn()
+        return found
+    }
+
+    private func takeOut(_ jobs: [Consequences.Waiting]) -> [JobID] {
+        let ids = jobs.map(\.id).sorted()
+        // Before anything else: those are there whether or not they are found.
+        var found = Set(jobs.filter { self.isOnDisk($0) }.map(\.id))
+        found.formUnion(self.core.take(jobs.map(\.ready), at: self.loop.now))
+        found.formUnion(self.scheduled.remove(ids))
+        found.formUnion(self.removeOutgoing(ids))
+        for job in jobs where found.contains(job.id) {
+            self.core.setApart(job.id, lane: job.lane, share: job.share, at: self.loop.now)
+        }
+        return found.sorted()
+    }
+
+    private func isOnDisk(_ job: Consequences.Waiting) -> Bool {
+        guard let due = job.due else { return false }
+        return self.scheduled.isOnDisk(ScheduledJob(due: due, id: job.id, lane: job.lane, share: job.share))
+    }
+
+    /// Jobs that were taken are as they were.
+    package func putBack(_ jobs: [Consequences.Waiting]) async {
+        for job in jobs where self.taken.remove(job.id) != nil { self.enqueue([job]) }
+        await self.turn()
+    }
+
+    /// Jobs that were taken are not pending any more.
+    package func giveUp(_ jobs: [ReadyJob]) async {
+        self.ended(jobs.filter { self.taken.remove($0.id) != nil })
+        await self.turn()
+    }
+
+    /// Jobs have another payload, due time or lane, and that is durable.
+    ///
+    /// - Parameter held: those that nodes have: they go their way, and the store tells when they end whether they are
+    ///   to run again. So do those on their way from a node.
+    func moved(_ moves: [Consequences.Moved], held: Set<JobID>) {
+        self.core.defineLanes(self.lanes.keys, at: self.loop.now)
+        for move in moves {
+            let after = move.after
+            let before = Consequences.Waiting(
+                id: after.id, lane: move.before, share: after.share, due: move.dueBefore)
+            let isTaken = self.taken.remove(after.id) != nil
+            guard !held.contains(after.id) else { continue }
+            // What was on disk may have been read since it was taken.
+            let isFound = !self.takeOut([before]).isEmpty
+            if isTaken || isFound { self.enqueue([after]) }
+        }
+    }
+
     private func removeOutgoing(_ ids: [JobID]) -> [JobID] {
         var found: [JobID] = []
         for place in 0..<self.outgoing.count {
@@ -247,8 +310,8 @@ package actor Dispatcher {
         switch action {
         case .assign(let key, let jobs):
             if let queue = self.nodes[key] {
-                if removed > 0 { await queue.forgo(removed) }
                 if !jobs.isEmpty { await queue.assign(jobs) }
+                if removed > 0 { await queue.forgo(removed) }
             } else {
                 self.giveBack(jobs)
             }

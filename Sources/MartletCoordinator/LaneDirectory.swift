@@ -30,6 +30,8 @@ package final class LaneDirectory: Sendable {
 
     package var keys: [LaneKey] { self.state.withLock { $0.table.keys } }
 
+    package func key(of id: LaneID) -> LaneKey { self.state.withLock { $0.table[id] } }
+
     package func id(of key: LaneKey) -> LaneID? { self.state.withLock { $0.table.id(of: key) } }
 
     /// The traits of a template, its lane made if need be; nil if there are too many lanes.
@@ -54,7 +56,7 @@ package final class LaneDirectory: Sendable {
             lane: lane, key: key, options: options,
             timeout: options.timeout ?? defaults?.timeout ?? JobOptions.defaultTimeout,
             retry: options.retry ?? defaults?.retry ?? .standard,
-            keptFor: options.retention ?? self.settings.queues[key.queue]?.retainSucceeded ?? .zero,
+            retention: self.settings.retention(of: key.queue),
             isCapped: self.limits.isCapped(key))
         // Nobody else will have the same.
         guard options.unique == nil else { return traits }

@@ -239,7 +239,7 @@ package actor NodeQueue {
                 output: attempt.output)
             return JobUpdate(
                 id: attempt.job.id, lane: attempt.job.lane, state: state, due: due, history: attempt.history,
-                failure: attempt.failure, attempt: record)
+                failure: attempt.failure, attempt: record, keptFor: attempt.job.body.traits.retention.dead)
         }
     }
 

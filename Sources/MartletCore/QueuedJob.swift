@@ -6,8 +6,10 @@ package final class JobTraits: Sendable {
     package let options: JobOptions
     package let timeout: Duration
     package let retry: RetryPolicy
-    /// How long it stays visible once it has succeeded; zero not at all.
-    package let keptFor: Duration
+    /// How long it stays visible once it is over.
+    package let retention: Retention
+    /// How long it stays visible once it has succeeded.
+    package var keptFor: Duration? { self.options.retention ?? self.retention.succeeded }
     /// What sets the job apart within its lane.
     package let share: LaneShare?
     /// Whether the dispatcher may count it against a limit, so that it must hear when a lease on it ends.
@@ -16,7 +18,7 @@ package final class JobTraits: Sendable {
     /// - Parameter isCapped: whether its queue or type has a limit.
     package init(
         lane: LaneID, key: LaneKey, options: JobOptions, timeout: Duration, retry: RetryPolicy,
-        keptFor: Duration = .zero, isCapped: Bool = false
+        retention: Retention = .standard, isCapped: Bool = false
     ) {
         self.share = options.share
         self.isCounted = isCapped || !(options.share?.key.isEmpty ?? true)
@@ -25,7 +27,7 @@ package final class JobTraits: Sendable {
         self.options = options
         self.timeout = timeout
         self.retry = retry
-        self.keptFor = keptFor
+        self.retention = retention
     }
 }
 

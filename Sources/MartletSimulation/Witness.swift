@@ -112,10 +112,12 @@ package final class Witness: @unchecked Sendable {
         if update.expected == .pending, self.terminal[update.id] != nil {
             self.fail("job \(update.id) changed after it had ended")
         }
-        if update.history.failures < self.failures[update.id] ?? 0 {
-            self.fail("job \(update.id) has fewer failures than before")
+        if let history = update.history {
+            if update.expected == .pending, history.failures < self.failures[update.id] ?? 0 {
+                self.fail("job \(update.id) has fewer failures than before")
+            }
+            self.failures[update.id] = history.failures
         }
-        self.failures[update.id] = update.history.failures
         if update.state.isTerminal {
             self.end(update.id, update.state)
             if update.state == .dead { self.count(.jobDead) }

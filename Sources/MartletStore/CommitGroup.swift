@@ -36,6 +36,16 @@ package enum Change: Sendable {
     case delete([JobID])
     /// Puts pending jobs into other lanes of their queue and type. -> `.applied`
     case move([LaneChange])
+    /// Gives pending jobs another due time. -> `.applied`
+    case reschedule([Rescheduling])
+    /// An operation on many jobs begins. -> `.began`
+    case beginBulk(BulkRecord)
+    /// One group of it. -> `.applied`
+    case bulk(BulkStep)
+    case forgetBulk(BulkID)
+    /// Nothing of the queue or type is to be started. -> `.done`
+    case pause(Pause)
+    case resume(Pause.Target)
     /// Keeps points from which later attempts go on. -> `.applied`
     case checkpoint([Checkpoint])
     /// Registers a node, in place of an older one of that name. -> `.done`
@@ -155,7 +165,8 @@ package struct JobUpdate: Hashable, Sendable {
     package let state: JobState
     /// With `.scheduled`, and only then.
     package let due: WallTime?
-    package let history: JobHistory
+    /// Nil keeps it as it is.
+    package let history: JobHistory?
     /// Nil keeps the last one.
     package let failure: JobFailure?
     /// To be kept for people, beside the last failure.
@@ -165,7 +176,7 @@ package struct JobUpdate: Hashable, Sendable {
 
     package init(
         id: JobID, lane: LaneID, expected: Expected = .pending, state: JobState, due: WallTime? = nil,
-        history: JobHistory, failure: JobFailure? = nil, attempt: AttemptRecord? = nil, keptFor: Duration? = nil
+        history: JobHistory?, failure: JobFailure? = nil, attempt: AttemptRecord? = nil, keptFor: Duration? = nil
     ) {
         precondition((state == .scheduled) == (due != nil), "a scheduled job is due some time, no other is")
         self.id = id
@@ -248,6 +259,8 @@ package enum ChangeOutcome: Hashable, Sendable {
     case submitted(SubmitOutcome)
     /// The jobs that were not there, or not in the expected state; all others were changed.
     case applied(missing: [JobID])
+    /// The operation, with the last job that it is for.
+    case began(BulkRecord)
     /// How many jobs were removed.
     case purged(count: Int)
 }

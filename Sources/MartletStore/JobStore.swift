@@ -58,8 +58,17 @@ package struct StoreOpening: Sendable {
     package let nodes: [NodeRecord]
     /// How long ready-job recovery can expect to take; for people.
     package let pendingCount: Int
+    /// In the order of what they stop.
+    package let pauses: [Pause]
+    /// Operations on many jobs, finished or not, in order.
+    package let bulks: [BulkRecord]
 
-    package init(epoch: Epoch, lanes: [LaneKey], nodes: [NodeRecord], pendingCount: Int) {
+    package init(
+        epoch: Epoch, lanes: [LaneKey], nodes: [NodeRecord], pendingCount: Int, pauses: [Pause] = [],
+        bulks: [BulkRecord] = []
+    ) {
+        self.pauses = pauses
+        self.bulks = bulks
         self.epoch = epoch
         self.lanes = lanes
         self.nodes = nodes
@@ -171,11 +180,13 @@ package struct JobFilter: Hashable, Sendable {
     package var createdBefore: WallTime?
     package var batch: BatchID?
     package var workflow: WorkflowID?
+    package var group: String?
 
     package init(
         state: JobState? = nil, queue: String? = nil, type: String? = nil, tag: String? = nil,
-        createdBefore: WallTime? = nil, batch: BatchID? = nil, workflow: WorkflowID? = nil
+        createdBefore: WallTime? = nil, batch: BatchID? = nil, workflow: WorkflowID? = nil, group: String? = nil
     ) {
+        self.group = group
         self.state = state
         self.queue = queue
         self.type = type
@@ -196,6 +207,7 @@ package struct JobFilter: Hashable, Sendable {
             && (self.createdBefore.map { record.createdAt < $0 } ?? true)
             && (self.batch == nil || self.batch == record.options.batch)
             && (self.workflow == nil || self.workflow == record.workflow)
+            && (self.group == nil || self.group == record.options.group)
     }
 }
 
@@ -204,8 +216,10 @@ package struct ExpiringJob: Hashable, Comparable, Sendable {
     package let expires: WallTime
     package let id: JobID
     package let lane: LaneID
+    package let share: LaneShare?
 
-    package init(expires: WallTime, id: JobID, lane: LaneID) {
+    package init(expires: WallTime, id: JobID, lane: LaneID, share: LaneShare? = nil) {
+        self.share = share
         self.expires = expires
         self.id = id
         self.lane = lane

@@ -39,7 +39,7 @@ extension StoreState {
     package func expiredJobs(by now: WallTime, after: ExpiringJob?, limit: Int) -> [ExpiringJob] {
         var jobs: [ExpiringJob] = []
         for row in self.rows.values.map(\.job) where row.isPending && row.expires.map({ $0 <= now }) ?? false {
-            let job = ExpiringJob(expires: row.expires!, id: row.id, lane: row.lane)
+            let job = ExpiringJob(expires: row.expires!, id: row.id, lane: row.lane, share: row.options.share)
             if after.map({ $0 < job }) ?? true { jobs.append(job) }
         }
         return Array(jobs.sorted().prefix(limit))
@@ -62,8 +62,21 @@ extension StoreState {
     }
 
     package func jobs(matching filter: JobFilter, after: JobID?, limit: Int) -> [JobRecord] {
+        let first = (after?.sequence ?? 0) + 1
+        // In dense ids it is faster to look than to sort.
+        if self.nextSequence - min(first, self.nextSequence) <= UInt64(8 * self.rows.count) {
+            let sequences = first..<max(first, self.nextSequence)
+            return Array(
+                sequences.lazy.compactMap { self.rows[JobID(shard: self.shard, sequence: $0)] }
+                    .filter { self.mayMatch($0.job, filter) }.map { self.record($0) }.filter { filter.matches($0) }
+                    .prefix(limit))
+        }
         let ids = self.rows.keys.filter { id in after.map { id > $0 } ?? true }.sorted()
         return Array(ids.lazy.map { self.record(self.rows[$0]!) }.filter { filter.matches($0) }.prefix(limit))
+    }
+
+    private func mayMatch(_ row: JobRow, _ filter: JobFilter) -> Bool {
+        (filter.state ?? row.state) == row.state && filter.matches(self.lanes[Int(row.lane.rawValue)])
     }
 
     package func job(_ id: JobID) -> (record: JobRecord, payload: Bytes)? {

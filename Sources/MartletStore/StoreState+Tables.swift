@@ -32,6 +32,8 @@ extension StoreState: JobTables {
         self.rows[id]!.attempts = attempts.sorted { $0.number < $1.number }
     }
 
+    package mutating func write(_ bulk: BulkRecord) { self.bulks[bulk.id] = bulk }
+
     package mutating func setResult(of id: JobID, _ result: Bytes) { self.rows[id]?.result = result }
 
     package mutating func setCheckpoint(of id: JobID, _ checkpoint: Bytes?) { self.rows[id]?.checkpoint = checkpoint }

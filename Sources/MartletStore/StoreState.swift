@@ -35,6 +35,8 @@ package struct StoreState: Sendable {
     var rows: [JobID: Row] = [:]
     var holds: [UniqueName: UniqueHold] = [:]
     private(set) var nodes: [String: NodeRecord] = [:]
+    private(set) var pauses: [Pause.Target: WallTime] = [:]
+    var bulks: [BulkID: BulkRecord] = [:]
     private(set) var sessions: [SessionID: Session] = [:]
     private var nextSession: UInt64 = 1
     /// Of the group that is being applied.
@@ -49,7 +51,9 @@ package struct StoreState: Sendable {
         self.epoch = Epoch(rawValue: self.epoch.rawValue + 1)
         return StoreOpening(
             epoch: self.epoch, lanes: self.lanes, nodes: self.nodes.keys.sorted().map { self.nodes[$0]! },
-            pendingCount: self.rows.values.count { $0.job.isPending })
+            pendingCount: self.rows.values.count { $0.job.isPending },
+            pauses: self.pauses.keys.sorted().map { Pause($0, since: self.pauses[$0]!) },
+            bulks: self.bulks.keys.sorted().map { self.bulks[$0]! })
     }
 
     /// Applies a group.
@@ -72,6 +76,12 @@ package struct StoreState: Sendable {
             case .succeed(let jobs): return .applied(missing: try self.succeed(jobs, at: now))
             case .update(let updates): return .applied(missing: try self.update(updates, at: now))
             case .move(let changes): return .applied(missing: try self.move(changes))
+            case .reschedule(let changes): return .applied(missing: try self.reschedule(changes, at: now))
+            case .beginBulk(let record): return .began(try self.begin(record))
+            case .bulk(let step): return .applied(missing: try self.step(step, at: now))
+            case .forgetBulk(let id): self.bulks[id] = nil
+            case .pause(let pause): self.pauses[pause.target] = pause.since
+            case .resume(let target): self.pauses[target] = nil
             case .checkpoint(let points): return .applied(missing: try self.save(points))
             case .delete(let ids): return .applied(missing: try self.delete(ids))
             case .saveNode(let record): self.nodes[record.id.name] = record

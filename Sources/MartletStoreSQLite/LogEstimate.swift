@@ -29,7 +29,9 @@ enum LogEstimate {
             case .delete(let ids): pages += ids.count * 7
             case .expireSessions: pages += 1024
             case .purge(let limit): pages += min(limit, 4096) * 9
-            case .openSession, .saveNode, .forgetNode: pages += 4
+            case .reschedule(let changes): pages += changes.count * 6
+            case .bulk(let step): pages += 4 + step.work.count * 9
+            case .openSession, .saveNode, .forgetNode, .beginBulk, .forgetBulk, .pause, .resume: pages += 4
             }
         }
         return pages * self.pageBytes

@@ -59,7 +59,7 @@ extension SQLiteStore {
             jobs.append(
                 ExpiringJob(
                     expires: WallTime(microseconds: rows.integer(0)), id: JobID(rawValue: rows.unsigned(1)),
-                    lane: Self.lane(rows.integer(2))))
+                    lane: Self.lane(rows.integer(2)), share: Self.share(rows, 3)))
         }
         return jobs
     }

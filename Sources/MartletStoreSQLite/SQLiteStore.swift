@@ -106,7 +106,7 @@ package actor SQLiteStore: JobStore {
                 """),
             expiredJobs: try database.prepare(
                 """
-                SELECT expires, id, lane FROM jobs
+                SELECT expires, id, lane, options FROM jobs
                 WHERE state <= 2 AND expires IS NOT NULL AND (expires, id) > (?, ?) AND expires <= ?
                 ORDER BY expires, id LIMIT ?
                 """))
@@ -115,7 +115,8 @@ package actor SQLiteStore: JobStore {
         let totals = transaction.lanes.map(\.totals)
         return StoreOpening(
             epoch: Epoch(rawValue: UInt64(bitPattern: epoch)), lanes: totals.map(\.lane),
-            nodes: try Self.nodes(database), pendingCount: Int(totals.reduce(0) { $0 + $1.ready + $1.scheduled }))
+            nodes: try Self.nodes(database), pendingCount: Int(totals.reduce(0) { $0 + $1.ready + $1.scheduled }),
+            pauses: try Pause.all(in: database), bulks: try BulkRecord.all(in: database))
     }
 
     private func checkpointAll(_ database: Database) throws(StoreError) {

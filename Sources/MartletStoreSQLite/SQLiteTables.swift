@@ -121,6 +121,11 @@ struct SQLiteTables: JobTables {
         try self.write(result, of: id, self.statements.writeResult)
     }
 
+    func write(_ bulk: BulkRecord) throws(StoreError) {
+        bulk.bind(to: self.statements.writeBulk)
+        try self.statements.writeBulk.run()
+    }
+
     func setCheckpoint(of id: JobID, _ checkpoint: Bytes?) throws(StoreError) {
         guard let checkpoint else { return try self.run(self.statements.deleteCheckpoint, of: id) }
         try self.write(checkpoint, of: id, self.statements.writeCheckpoint)

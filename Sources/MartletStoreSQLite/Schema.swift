@@ -50,6 +50,12 @@ enum Schema {
             kind TEXT NOT NULL, message TEXT NOT NULL, output BLOB, PRIMARY KEY(job, number)) WITHOUT ROWID;
         CREATE TABLE results(job INTEGER PRIMARY KEY, value BLOB NOT NULL);
         CREATE TABLE checkpoints(job INTEGER PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE pauses(
+            kind INTEGER NOT NULL, name TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID;
+        CREATE TABLE bulk(
+            id INTEGER PRIMARY KEY, operation INTEGER NOT NULL, argument INTEGER, state INTEGER, queue TEXT, type TEXT,
+            tag TEXT, before INTEGER, batch INTEGER, workflow INTEGER, share TEXT, started INTEGER NOT NULL,
+            finished INTEGER, through INTEGER, cursor INTEGER, changed INTEGER NOT NULL, missed INTEGER NOT NULL);
         """
     /// Version 1 kept succeeded jobs by a setting of their queue only: so long they stay now.
     private static let upgrades = """

@@ -43,6 +43,11 @@ struct StoreStatements {
     let readSubmit: Statement
     let writeSubmit: Statement
 
+    let writePause: Statement
+    let deletePause: Statement
+    let writeBulk: Statement
+    let deleteBulk: Statement
+
     let writeNode: Statement
     let deleteNode: Statement
 
@@ -117,6 +122,11 @@ struct StoreStatements {
         self.writeSubmit = try database.prepare(
             "REPLACE INTO submits(place, sequence, first, count, exceptions) VALUES (?, ?, ?, ?, ?)")
 
+        self.writePause = try database.prepare("REPLACE INTO pauses(kind, name, since) VALUES (?, ?, ?)")
+        self.deletePause = try database.prepare("DELETE FROM pauses WHERE kind = ? AND name = ?")
+        self.writeBulk = try database.prepare(
+            "REPLACE INTO bulk(\(BulkRecord.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        self.deleteBulk = try database.prepare("DELETE FROM bulk WHERE id = ?")
         self.writeNode = try database.prepare("REPLACE INTO nodes(name, incarnation, lease) VALUES (?, ?, ?)")
         self.deleteNode = try database.prepare("DELETE FROM nodes WHERE name = ?")
     }

@@ -90,7 +90,9 @@ final class StoreTransaction {
         case .openSession(let id): try self.open(id, at: now)
         case .submit(let submission): return .submitted(try self.submit(submission, at: now))
         case .succeed(let jobs): return .applied(missing: try self.succeed(jobs, at: now))
-        case .update, .move, .checkpoint, .delete: return .applied(missing: try self.applyByRule(change, at: now))
+        case .update, .move, .checkpoint, .delete, .reschedule, .bulk:
+            return .applied(missing: try self.applyByRule(change, at: now))
+        case .beginBulk, .forgetBulk, .pause, .resume: return try self.control(change)
         case .saveNode(let record):
             self.statements.writeNode.bind(0, record.id.name)
             self.statements.writeNode.bind(1, Int64(bitPattern: record.id.incarnation))
@@ -112,6 +114,8 @@ final class StoreTransaction {
         case .move(let changes): return try tables.move(changes)
         case .checkpoint(let points): return try tables.save(points)
         case .delete(let ids): return try tables.delete(ids)
+        case .reschedule(let changes): return try tables.reschedule(changes, at: now)
+        case .bulk(let step): return try tables.step(step, at: now)
         default: preconditionFailure("this change is not about jobs")
         }
     }

@@ -12,6 +12,11 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case listNodes = 22
     case changeDead = 23
     case awaitJob = 48
+    // Control.
+    case changeJobs = 32
+    case listBulk = 33
+    case setPause = 34
+    case listPauses = 35
     // Nodes.
     case register = 64
     case fetch = 65
@@ -28,6 +33,10 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case nodeList = 150
     case deadChanged = 151
     case jobEnded = 176
+    case jobsChanged = 160
+    case bulkList = 161
+    case pauseSet = 162
+    case pauseList = 163
     case registered = 192
     case delivery = 193
     case reportReply = 194

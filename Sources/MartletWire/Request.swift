@@ -12,6 +12,7 @@ package enum Request: Sendable {
     case listNodes(ListNodes)
     case changeDead(ChangeDead)
     case awaitJob(AwaitJob)
+    case admin(AdminRequest)
     case register(Register)
     case fetch(Fetch)
     case report(Report)
@@ -22,7 +23,7 @@ package enum Request: Sendable {
         switch self {
         case .register, .fetch, .report, .control: true
         case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead,
-            .awaitJob:
+            .awaitJob, .admin:
             false
         }
     }
@@ -35,6 +36,10 @@ package enum Request: Sendable {
     }
 
     private init(from reader: inout FrameReader) throws(WireError) {
+        if let admin = try AdminRequest(from: &reader) {
+            self = .admin(admin)
+            return
+        }
         self =
             switch reader.kind {
             case .authenticate: .authenticate(try Authenticate(from: &reader))
@@ -51,9 +56,7 @@ package enum Request: Sendable {
             case .fetch: .fetch(try Fetch(from: &reader))
             case .report: .report(try Report(from: &reader))
             case .control: .control(try Control(from: &reader))
-            case .authenticated, .pong, .sessionOpened, .submitted, .jobList, .jobDetail, .queueList, .nodeList,
-                .deadChanged, .jobEnded, .registered, .delivery, .reportReply, .order, .error:
-                throw WireError(.unexpectedKind, "a reply of kind \(reader.kind), not a request")
+            default: throw WireError(.unexpectedKind, "a reply of kind \(reader.kind), not a request")
             }
     }
 }

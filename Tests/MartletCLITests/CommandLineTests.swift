@@ -19,10 +19,10 @@ private let nobody = "tcp://127.0.0.1:9"
                 ["jobs", "show", "abc"], 2,
                 "martlet: \"abc\" is no job id; job ids are numbers, as \"martlet jobs list\" shows them"
             ),
-            (["dead", "retry"], 2, "martlet: no jobs are named; give ids, --type, --queue or --all"),
+            (["dead", "retry"], 2, "martlet: no jobs are named; give ids, options that say which, or --all"),
             (
                 ["dead", "delete", "--all"], 2,
-                "martlet: deleting needs a confirmation, but nobody can be asked here; add --yes"
+                "martlet: this needs a confirmation, but nobody can be asked here; add --yes"
             ),
             (
                 ["queues", "--address", "localhost"], 2,

@@ -17,7 +17,7 @@ import Testing
     func nodesLeaseIsTheLongestOfItsQueues(queues: [String], seconds: Int64) {
         let settings = Self.settings([
             "patient": .init(leaseDuration: .seconds(60)), "hasty": .init(leaseDuration: .seconds(6)),
-            "plain": .init(retainSucceeded: .seconds(1)),
+            "plain": .init(retention: Retention(succeeded: .seconds(1))),
         ])
         #expect(settings.times(serving: queues).leaseDuration == .seconds(seconds))
     }
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func succeededJobsStayVisibleInTheQueuesThatRetainThem() throws {
-        let settings = Self.settings(["kept": .init(retainSucceeded: .seconds(3600))])
+        let settings = Self.settings(["kept": .init(retention: Retention(succeeded: .seconds(3600)))])
         try Bench.run(settings) { bench in
             let client = try await bench.client()
             let node = try await bench.node("n1")

@@ -8,7 +8,7 @@ import Testing
     @Test func succeededJobsStayVisibleForTheirTimeAndThenAllGo() throws {
         let settings = CoordinatorSettings(
             clientAddress: Bench.clients, nodeAddress: Bench.nodes,
-            queues: ["mail": .init(retainSucceeded: .seconds(200))])
+            queues: ["mail": .init(retention: Retention(succeeded: .seconds(200)))])
         try Bench.run(settings) { bench in
             let client = try await bench.client()
             let node = try await bench.node("n1")

@@ -57,7 +57,8 @@ package struct GroupGenerator {
         case 8..<50: return .submit(self.submission(in: session, lanes: lanes))
         case 50..<72:
             return .succeed(self.pick(from: state).map { self.success(of: $0, in: state, lanes: lanes.count) })
-        case 72..<88: return .update(self.pick(from: state).map { self.update(of: $0, in: state, lanes: lanes.count) })
+        case 72: return .bulk(self.step(for: state, lanes: lanes.count))
+        case 73..<88: return .update(self.pick(from: state).map { self.update(of: $0, in: state, lanes: lanes.count) })
         case 88..<90: return .delete(self.pick(from: state))
         case 90: return .move(self.pick(from: state).map { self.laneChange(of: $0, in: state, lanes: lanes.count) })
         case 91:
@@ -76,6 +77,18 @@ package struct GroupGenerator {
         default:
             return .purge(limit: self.below(5))
         }
+    }
+
+    private mutating func step(for state: StoreState, lanes: Int) -> BulkStep {
+        let record = BulkRecord(
+            id: BulkID(rawValue: UInt64(1 + self.below(3))), operation: .reschedule(nil), filter: JobFilter(),
+            startedAt: WallTime(microseconds: self.now))
+        let changes = self.pick(from: state).map { id in
+            Rescheduling(
+                id: id, lane: self.lane(of: id, in: state, lanes: lanes),
+                due: self.chance(50) ? WallTime(microseconds: self.now + Int64(self.below(5)) * 60_000_000) : nil)
+        }
+        return BulkStep(record, .reschedule(changes))
     }
 
     private mutating func submission(in session: SessionID, lanes: [LaneKey]) -> Submission {

@@ -16,6 +16,9 @@ TEMPLATE = ("bits:?timeout,?retry priority:u8 timeout:duration max_attempts:u16@
 JOB = ("id:u64 bits:?due,?finished_at,?failure,?node state:u8 node_deaths:u8 failures:u16 payload_count:u32 "
        "created_at:time due:time finished_at:time failure_kind:text@failure failure_message:text@failure node:text "
        + TEMPLATE.replace("bits:", "bits2:"))
+SELECTION = ("bits3:?selected_state,?queue,?type,?tag,?created_before,?batch,?workflow,?group selected_state:u8 "
+             "created_before:time batch:u64 workflow:u64 queue:text type:text tag:text group:text")
+ACTION = "action:u8 bits2:?argument argument:time "
 KINDS = {  # name: (kind, first record, {list: element})
     "authenticate": (1, "nonce:bytes proof:bytes", {}),
     "authenticated": (129, "proof:bytes", {}),
@@ -43,6 +46,16 @@ KINDS = {  # name: (kind, first record, {list: element})
                  "failed_total:u64 name:text queues:names types:names"}),
     "change_dead": (23, "bits:?queue,?type action:u8 ids:count queue:text type:text", {"ids": "=u64"}),
     "dead_changed": (151, "count:u64 missing:count", {"missing": "=u64"}),
+    "change_jobs": (32, "bits:dry_run,?after after:u64 ids:count " + ACTION + SELECTION, {"ids": "=u64"}),
+    "jobs_changed": (160, "bits:finished,?bulk,?next count:u64 bulk:u64 next:u64 missing:count", {"missing": "=u64"}),
+    "list_bulk": (33, "bits:?id id:u64", {}),
+    "bulk_list": (161, "operations:count", {
+        "operations": "id:u64 bits:?finished_at,?cursor,?through started_at:time finished_at:time changed:u64 missed:u64 "
+                      "cursor:u64 through:u64 " + ACTION + SELECTION}),
+    "set_pause": (34, "target:u8 bits:paused name:text", {}),
+    "pause_set": (162, "bits:?since,changed since:time", {}),
+    "list_pauses": (35, "", {}),
+    "pause_list": (163, "pauses:count", {"pauses": "target:u8 since:time name:text"}),
     "register": (64, "incarnation:u64 slots:u32 prefetch_max:u32 bits:holds_name_lock last_delivery:u64 number:u64 queues:count "
                      "types:count inventory:count name:text",
                  {"queues": "=text", "types": "=text", "inventory": "id:u64 token:token phase:u8"}),

@@ -27,7 +27,20 @@ struct AdminClient: Sendable {
         return list.nodes
     }
 
-    func changeDead(_ request: ChangeDead) async throws(CommandError) -> DeadChanged { try await self.ask(request) }
+    func change(_ request: ChangeJobs) async throws(CommandError) -> JobsChanged { try await self.ask(request) }
+
+    /// The operations on many jobs: one, or all that are remembered.
+    func bulk(_ id: UInt64?) async throws(CommandError) -> [BulkView] {
+        let list: BulkList = try await self.ask(ListBulk(id: id))
+        return list.operations
+    }
+
+    func set(_ request: SetPause) async throws(CommandError) -> PauseSet { try await self.ask(request) }
+
+    func pauses() async throws(CommandError) -> [PauseView] {
+        let list: PauseList = try await self.ask(ListPauses())
+        return list.pauses
+    }
 
     private func ask<Answer: Message>(_ question: some Message) async throws(CommandError) -> Answer {
         let frame: Bytes

@@ -8,21 +8,28 @@ enum QueuesCommand {
         discussion: [
             "READY jobs wait for a worker, RUNNING ones are leased to one, SCHEDULED ones are due later or wait out a "
                 + "back-off, DEAD ones were given up. NODES counts connected workers that serve the type; a red 0 "
-                + "means that ready jobs have nobody to run them."
+                + "means that ready jobs have nobody to run them. PAUSED says since when nothing is started."
         ],
         options: [.option("queue", short: "q", "NAME", "Only this queue")] + CommandTree.connectionOptions,
+        subcommands: PauseCommand.specs(.queue) + [PurgeCommand.spec],
         examples: [.init(command: "martlet queues", meaning: "All queues at a glance.")],
         action: { arguments, context in
             let name = try arguments.name("queue")
             try await CoordinatorSession.use(arguments, context) { session in
-                let queues = try await session.client.queues().filter { name == nil || $0.queue == name }
+                let pauses = try await session.client.pauses()
+                let paused = pauses.filter { $0.target == .queue }
+                var queues = try await session.client.queues()
+                for pause in paused where !queues.contains(where: { $0.queue == pause.name }) {
+                    queues.append(QueueView(queue: pause.name, type: "-"))
+                }
+                queues = queues.filter { name == nil || $0.queue == name }
                 if context.isJSON {
-                    context.console.print(lines: queues.map { ClusterText.json($0).text })
+                    context.console.print(lines: queues.map { ClusterText.json($0, pauses: pauses).text })
                 } else if queues.isEmpty {
                     context.console.note(
                         name.map { "No queue \"\($0)\" has held a job." } ?? "No job was submitted yet.")
                 } else {
-                    context.console.print(ClusterText.table(queues))
+                    context.console.print(ClusterText.table(queues, pauses: pauses, now: session.wallTime))
                 }
             }
         })

@@ -17,7 +17,7 @@ enum CommandTree {
         ],
         subcommands: [
             CoordinatorCommand.spec, WorkerCommand.spec, SubmitCommand.spec, JobsCommand.spec, QueuesCommand.spec,
-            NodesCommand.spec, DeadCommand.spec, DoctorCommand.spec,
+            TypesCommand.spec, NodesCommand.spec, DeadCommand.spec, BulkCommand.spec, DoctorCommand.spec,
         ],
         examples: [
             .init(command: "martlet coordinator", meaning: "Start a cluster on this machine."),

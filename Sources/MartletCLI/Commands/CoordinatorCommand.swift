@@ -112,7 +112,7 @@ extension CoordinatorSettings {
                 silentAfter: configuration.leases.silentAfter, leaseDuration: configuration.leases.duration),
             queues: configuration.queues.mapValues {
                 QueueSettings(
-                    leaseDuration: $0.leaseDuration, retainSucceeded: $0.retainSucceeded,
+                    leaseDuration: $0.leaseDuration, retention: Retention(succeeded: $0.retainSucceeded),
                     limits: DispatchLimits.Queue(
                         concurrency: $0.concurrency, keyConcurrency: $0.keyConcurrency, weights: $0.groups))
             },

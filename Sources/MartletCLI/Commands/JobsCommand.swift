@@ -1,10 +1,10 @@
 import MartletCore
 import MartletWire
 
-/// `martlet jobs`: looks at jobs.
+/// `martlet jobs`: looks at jobs and changes them.
 enum JobsCommand {
     static let spec = CommandSpec(
-        name: "jobs", summary: "look at jobs",
+        name: "jobs", summary: "look at jobs and change them",
         subcommands: [
             CommandSpec(
                 name: "list", summary: "list jobs, oldest first",
@@ -27,7 +27,7 @@ enum JobsCommand {
                     .init(command: "martlet jobs show 42 --payload > job.json", meaning: "Save a job's payload.")
                 ],
                 action: Self.show),
-        ])
+        ] + ChangeJobsCommand.specs)
 
     static let filterOptions: [OptionSpec] = [
         .option("state", short: "s", "STATE", "Only jobs in this state", choices: JobText.stateNames),

@@ -3,24 +3,34 @@ import MartletWire
 
 /// Queues and nodes as tables and JSON.
 enum ClusterText {
-    static func table(_ queues: [QueueView]) -> Table {
-        var table = Table(columns: [
-            .init(title: "QUEUE", fit: .shrinking), .init(title: "TYPE", fit: .shrinking),
-            .init(title: "READY", isNumeric: true), .init(title: "RUNNING", isNumeric: true),
-            .init(title: "SCHEDULED", isNumeric: true), .init(title: "DEAD", isNumeric: true),
-            .init(title: "SUCCEEDED", isNumeric: true), .init(title: "NODES", isNumeric: true),
-            .init(title: "RETRIED", isNumeric: true, fit: .droppable),
-            .init(title: "SUBMITTED", isNumeric: true, fit: .droppable),
-        ])
+    /// - Parameter now: what ages are counted from.
+    static func table(_ queues: [QueueView], pauses: [PauseView] = [], now: WallTime = WallTime(microseconds: 0))
+        -> Table
+    {
+        let isPaused = queues.contains { Self.pause(of: $0, pauses) != nil }
+        var table = Table(
+            columns: [
+                .init(title: "QUEUE", fit: .shrinking), .init(title: "TYPE", fit: .shrinking),
+            ] + (isPaused ? [.init(title: "PAUSED")] : []) + [
+                .init(title: "READY", isNumeric: true), .init(title: "RUNNING", isNumeric: true),
+                .init(title: "SCHEDULED", isNumeric: true), .init(title: "DEAD", isNumeric: true),
+                .init(title: "SUCCEEDED", isNumeric: true), .init(title: "NODES", isNumeric: true),
+                .init(title: "RETRIED", isNumeric: true, fit: .droppable),
+                .init(title: "SUBMITTED", isNumeric: true, fit: .droppable),
+            ])
         for queue in queues {
             let isStranded = queue.nodeCount == 0 && queue.ready > 0
-            table.append([
-                .init(queue.queue, .bold), .init(queue.type), Self.count(queue.ready, .cyan),
-                Self.count(queue.running, .blue), Self.count(queue.scheduled, .yellow), Self.count(queue.dead, .red),
-                Self.count(queue.succeededTotal, .green),
-                isStranded ? .init("0", .red) : Self.count(queue.nodeCount, .plain),
-                Self.count(queue.retriedTotal, .yellow), Self.count(queue.submittedTotal, .plain),
-            ])
+            table.append(
+                [
+                    .init(queue.queue, .bold), .init(queue.type),
+                ] + (isPaused ? [Self.paused(queue, pauses, now: now)] : []) + [
+                    Self.count(queue.ready, .cyan),
+                    Self.count(queue.running, .blue), Self.count(queue.scheduled, .yellow),
+                    Self.count(queue.dead, .red),
+                    Self.count(queue.succeededTotal, .green),
+                    isStranded ? .init("0", .red) : Self.count(queue.nodeCount, .plain),
+                    Self.count(queue.retriedTotal, .yellow), Self.count(queue.submittedTotal, .plain),
+                ])
         }
         return table
     }
@@ -45,14 +55,29 @@ enum ClusterText {
         return table
     }
 
-    static func json(_ queue: QueueView) -> JSONOutput {
-        .object([
+    /// What keeps its jobs from being started, if anything: the queue's pause before the type's.
+    private static func pause(of queue: QueueView, _ pauses: [PauseView]) -> PauseView? {
+        pauses.first { $0.name == ($0.target == .queue ? queue.queue : queue.type) }
+    }
+
+    private static func paused(_ queue: QueueView, _ pauses: [PauseView], now: WallTime) -> Table.Cell {
+        guard let pause = Self.pause(of: queue, pauses) else { return .init("-", .dim) }
+        let noun = pause.target == .queue ? "" : "type "
+        return .init("\(noun)\(HumanText.relative(pause.since - now))", .yellow)
+    }
+
+    static func json(_ queue: QueueView, pauses: [PauseView] = []) -> JSONOutput {
+        func since(_ target: SetPause.Target, _ name: String) -> WallTime? {
+            pauses.first { $0.target == target && $0.name == name }?.since
+        }
+        return .object([
             ("queue", .string(queue.queue)), ("type", .string(queue.type)), ("ready", .count(queue.ready)),
             ("running", .count(queue.running)), ("scheduled", .count(queue.scheduled)), ("dead", .count(queue.dead)),
             ("submittedTotal", .count(queue.submittedTotal)), ("succeededTotal", .count(queue.succeededTotal)),
             ("retriedTotal", .count(queue.retriedTotal)), ("cancelledTotal", .count(queue.cancelledTotal)),
             ("expiredTotal", .count(queue.expiredTotal)), ("deletedTotal", .count(queue.deletedTotal)),
-            ("nodes", .count(queue.nodeCount)),
+            ("nodes", .count(queue.nodeCount)), ("queuePausedSince", .time(since(.queue, queue.queue))),
+            ("typePausedSince", .time(since(.type, queue.type))),
         ])
     }
 

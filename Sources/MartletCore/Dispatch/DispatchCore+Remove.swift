@@ -6,6 +6,24 @@ extension DispatchCore {
     ///
     /// - Returns: the ids of those that were found, ascending.
     package mutating func remove(_ jobs: [ReadyJob], at now: Instant) -> [JobID] {
+        let found = self.takeOut(jobs, at: now)
+        // What was set apart for its due time, or as a suspect, holds nobody up any more.
+        for job in jobs where self.active[job.id] == nil {
+            self.ended(job.id, lane: job.lane, share: job.share, at: now)
+        }
+        return found
+    }
+
+    /// As ``remove(_:at:)``, of jobs that will come back: ordered ones go on holding up those after them.
+    package mutating func take(_ jobs: [ReadyJob], at now: Instant) -> [JobID] {
+        let found = self.takeOut(jobs, at: now)
+        for job in jobs where found.holdsSorted(job.id) {
+            self.setApart(job.id, lane: job.lane, share: job.share, at: now)
+        }
+        return found
+    }
+
+    private mutating func takeOut(_ jobs: [ReadyJob], at now: Instant) -> [JobID] {
         var wanted: [Int: [JobID]] = [:]
         for job in jobs {
             let lane = Int(job.lane.rawValue)
@@ -20,10 +38,6 @@ extension DispatchCore {
             self.refresh(line, at: now)
         }
         found += self.removeSuspects(jobs.map(\.id).sorted())
-        // What was set apart for its due time, or as a suspect, holds nobody up any more.
-        for job in jobs where self.active[job.id] == nil {
-            self.ended(job.id, lane: job.lane, share: job.share, at: now)
-        }
         return found.sorted()
     }
 

@@ -130,6 +130,9 @@ package struct ScheduledLine: Sendable {
         return due
     }
 
+    /// Whether the job, due then, waits on disk for its time to come nearer.
+    package func isOnDisk(_ job: ScheduledJob) -> Bool { !self.isInMemory(job) }
+
     private func isInMemory(_ job: ScheduledJob) -> Bool { self.loadedThrough.map { job <= $0 } ?? false }
 
     private mutating func insert(_ job: ScheduledJob) {

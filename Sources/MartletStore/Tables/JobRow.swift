@@ -101,10 +101,13 @@ package struct Consequences: Hashable, Sendable {
     /// A job that the owner may know already, in this lane, and that is now as ``after`` says.
     package struct Moved: Hashable, Sendable {
         package let before: LaneID
+        /// Nil: it was ready.
+        package let dueBefore: WallTime?
         package let after: Waiting
 
-        package init(before: LaneID, after: Waiting) {
+        package init(before: LaneID, dueBefore: WallTime? = nil, after: Waiting) {
             self.before = before
+            self.dueBefore = dueBefore
             self.after = after
         }
     }

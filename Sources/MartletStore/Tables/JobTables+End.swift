@@ -20,7 +20,7 @@ extension JobTables {
     }
 
     /// Whether who names this lane means the job: a node that runs it may not know of a change of priority.
-    private func isLane(_ lane: LaneID, of row: JobRow) -> Bool {
+    func isLane(_ lane: LaneID, of row: JobRow) -> Bool {
         if lane == row.lane { return true }
         let (named, own) = (self.laneKey(lane), self.laneKey(row.lane))
         return named.queue == own.queue && named.type == own.type
@@ -49,22 +49,23 @@ extension JobTables {
             row.flags.insert(.attempts)
         }
         let failuresBefore = row.history.failures
-        row.history = update.history
+        row.history = update.history ?? row.history
         row.failure = update.failure ?? row.failure
         if update.state.isTerminal {
             try self.end(row, as: update.state, keptFor: update.keptFor, at: now)
             return true
         }
+        let isRetry = row.history.failures > failuresBefore
         self.count(in: row.lane) { totals in
             totals.move(from: row.state, to: update.state)
-            if update.history.failures > failuresBefore { totals.retriedTotal += 1 }
+            if isRetry { totals.retriedTotal += 1 }
         }
         if row.state == .dead { try self.revive(&row) }
         row.state = update.state
         row.due = update.due
         row.finishedAt = nil
         // It has started: from now on nothing but its retry policy ends it.
-        if update.history != JobHistory() || update.expected == .dead { row.expires = nil }
+        if row.history != JobHistory() || update.expected == .dead { row.expires = nil }
         try self.write(row)
         return true
     }
@@ -144,7 +145,7 @@ extension JobTables {
             totals.submittedTotal += 1
         }
         try self.write(row)
-        self.moved(row, from: change.lane)
+        self.moved(row, from: change.lane, due: row.due)
         return true
     }
 

@@ -54,6 +54,7 @@ extension JobTables {
             return .existing(hold.job)
         }
         row.revision += 1
+        let dueBefore = row.due
         if row.state != .blocked {
             self.count(in: row.lane) { $0.move(from: row.state, to: job.due == nil ? .ready : .scheduled) }
             row.state = job.due == nil ? .ready : .scheduled
@@ -62,7 +63,7 @@ extension JobTables {
         row.history = JobHistory()
         try self.replacePayload(of: row.id, by: job.payload)
         try self.write(row)
-        self.moved(row, from: row.lane)
+        self.moved(row, from: row.lane, due: dueBefore)
         return .replaced(hold.job)
     }
 
@@ -73,9 +74,10 @@ extension JobTables {
     }
 
     /// Notes that a job which the owner may know is not as it was.
-    mutating func moved(_ row: JobRow, from lane: LaneID) {
+    mutating func moved(_ row: JobRow, from lane: LaneID, due dueBefore: WallTime?) {
         guard row.isWaiting else { return }
-        self.consequences.moved.append(Consequences.Moved(before: lane, after: Consequences.Waiting(row)))
+        self.consequences.moved.append(
+            Consequences.Moved(before: lane, dueBefore: dueBefore, after: Consequences.Waiting(row)))
     }
 
     /// Creates the jobs that a completion brought with it. Where a key is taken nothing is created, whatever the job

@@ -26,6 +26,7 @@ package protocol JobTables {
     /// Adds to the attempts of a job, of which the last ``AttemptRecord/keptMax`` stay.
     mutating func add(_ attempt: AttemptRecord, to id: JobID) throws(StoreError)
     mutating func setResult(of id: JobID, _ result: Bytes) throws(StoreError)
+    mutating func write(_ bulk: BulkRecord) throws(StoreError)
     /// Nil removes it.
     mutating func setCheckpoint(of id: JobID, _ checkpoint: Bytes?) throws(StoreError)
 }

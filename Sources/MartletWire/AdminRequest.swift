@@ -1,0 +1,18 @@
+/// What people ask for that changes how the cluster goes on.
+package enum AdminRequest: Sendable {
+    case changeJobs(ChangeJobs)
+    case listBulk(ListBulk)
+    case setPause(SetPause)
+    case listPauses(ListPauses)
+
+    /// Nil if the frame is of another kind.
+    init?(from reader: inout FrameReader) throws(WireError) {
+        switch reader.kind {
+        case .changeJobs: self = .changeJobs(try ChangeJobs(from: &reader))
+        case .listBulk: self = .listBulk(try ListBulk(from: &reader))
+        case .setPause: self = .setPause(try SetPause(from: &reader))
+        case .listPauses: self = .listPauses(try ListPauses(from: &reader))
+        default: return nil
+        }
+    }
+}
