@@ -54,14 +54,19 @@ package final class EndWatch: Sendable {
                 for job in jobs where !missing.contains(job.id) && !again.contains(job.id) {
                     self.end(JobEnded(id: job.id, state: .succeeded, result: job.details?.result))
                 }
-            case .update(let updates):
-                for update in updates where update.state.isTerminal && !missing.contains(update.id) {
-                    self.end(JobEnded(id: update.id, state: update.state, failure: update.failure))
-                }
+            case .update(let updates): self.look(at: updates, missing)
+            case .bulk(let step):
+                if case .update(let updates) = step.work { self.look(at: updates, missing) }
             default: break
             }
         }
         for id in consequences.ended { self.end(JobEnded(id: id, state: .cancelled)) }
+    }
+
+    private func look(at updates: [JobUpdate], _ missing: Set<JobID>) {
+        for update in updates where update.state.isTerminal && !missing.contains(update.id) {
+            self.end(JobEnded(id: update.id, state: update.state, failure: update.failure))
+        }
     }
 
     private func end(_ ended: JobEnded) {
