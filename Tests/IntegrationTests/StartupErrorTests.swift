@@ -84,7 +84,7 @@ extension IntegrationTests {
             #expect(newer.count == 1 && newer[0].contains("schema version 99"), "\(newer)")
 
             // It refused to touch the store: with its own version the jobs are all there.
-            try Self.setSchemaVersion(1, of: cluster.folder + "/store/martlet.db")
+            try Self.setSchemaVersion(2, of: cluster.folder + "/store/martlet.db")
             _ = try await cluster.startCoordinator()
             _ = try cluster.startNode("a")
             try await cluster.checkAllEndedOnce(ledger)
