@@ -9,11 +9,14 @@ package struct CommitGroup: Sendable {
     package var changes: [Change]
     /// The group frees space and may use the reserve that is kept for a full disk.
     package var mayUseReserve: Bool
+    /// How many jobs go on, at most, because of others that the group ends; the rest are left to later groups.
+    package let releasedMax: Int
 
     package init(
         epoch: Epoch, now: WallTime, newLanes: [(id: LaneID, key: LaneKey)] = [], changes: [Change],
-        mayUseReserve: Bool = false
+        mayUseReserve: Bool = false, releasedMax: Int = Change.releasedMax
     ) {
+        self.releasedMax = releasedMax
         self.epoch = epoch
         self.now = now
         self.newLanes = newLanes
@@ -57,6 +60,13 @@ package enum Change: Sendable {
     /// Removes at most `limit` jobs that are over and whose time to stay has passed, those first whose time passed
     /// first; and as many unique keys. Dead ones count as deleted. -> `.purged`
     case purge(limit: Int)
+    /// No more jobs are added to a batch. -> `.applied`, with the batch's number if it is not there
+    case closeBatch(BatchID)
+    /// Carries on with what groups before have set off and left, for at most so many dependents. -> `.done`
+    case release(limit: Int)
+    /// Removes workflows and batches that have ended and whose time to stay has passed: at most so many rows of any
+    /// kind. -> `.purged`
+    case purgeWorkflows(limit: Int)
 
     /// How many sessions one change forgets: a bound on how long others wait for it.
     package static let expiredSessionsMax = 1000
@@ -68,6 +78,10 @@ package struct Submission: Sendable {
     /// 1 and up within the session. The store remembers the last ``windowMax`` of them.
     package let sequence: UInt64
     package let jobs: [NewJob]
+    /// The jobs are a workflow.
+    package let workflow: NewWorkflow?
+    /// The jobs are callbacks of a batch, which is opened.
+    package let batch: NewBatch?
 
     /// `submitsInFlightMax`: how many sequences of a session are kept for recognising a repeat.
     package static let windowMax = 256
@@ -75,11 +89,23 @@ package struct Submission: Sendable {
     /// need not write it down: a session may be forgotten this much early.
     package static let useGranularity: Duration = .seconds(60)
 
-    package init(session: SessionID, sequence: UInt64, jobs: [NewJob]) {
+    package init(
+        session: SessionID, sequence: UInt64, jobs: [NewJob], workflow: NewWorkflow? = nil, batch: NewBatch? = nil
+    ) {
+        precondition(workflow == nil || batch == nil, "a workflow or a batch")
+        precondition(workflow.map { $0.shape.members.count == jobs.count } ?? true, "every job has its place")
+        precondition(batch.map { $0.callbacks.count == jobs.count } ?? true, "every callback waits for something")
         self.session = session
         self.sequence = sequence
         self.jobs = jobs
+        self.workflow = workflow
+        self.batch = batch
     }
+
+    /// Whether its jobs belong together.
+    package var isGrouped: Bool { self.workflow != nil || self.batch != nil }
+    /// How many ids it takes: one a job, and one for a batch, the first.
+    package var idCount: Int { self.jobs.count + (self.batch == nil ? 0 : 1) }
 }
 
 package struct NewJob: Hashable, Sendable {
@@ -274,6 +300,8 @@ package enum SubmitOutcome: Hashable, Sendable {
     ///
     /// `existing` has the key; nil if it is another job of the same submission.
     case duplicate(place: Int, existing: JobID?)
+    /// A batch that a job, or a batch, of this submission names takes no more of them: nothing was created.
+    case batchRefused(BatchID, BatchRefusal)
     /// The session is unknown or expired, or the sequence older than its window.
     case sessionExpired
 }

@@ -51,6 +51,24 @@ extension ForwardingStore {
 
     package func result(of id: JobID) async throws(StoreError) -> Bytes? { try await self.inner.result(of: id) }
 
+    package func workflow(_ id: WorkflowID) async throws(StoreError) -> WorkflowRow? {
+        try await self.inner.workflow(id)
+    }
+
+    package func workflows(before: WorkflowID?, limit: Int) async throws(StoreError) -> [WorkflowRow] {
+        try await self.inner.workflows(before: before, limit: limit)
+    }
+
+    package func members(of id: WorkflowID, after: JobID?, limit: Int) async throws(StoreError) -> [WorkflowMember] {
+        try await self.inner.members(of: id, after: after, limit: limit)
+    }
+
+    package func batch(_ id: BatchID) async throws(StoreError) -> BatchRow? { try await self.inner.batch(id) }
+
+    package func batches(before: BatchID?, limit: Int) async throws(StoreError) -> [BatchRow] {
+        try await self.inner.batches(before: before, limit: limit)
+    }
+
     package func laneTotals() async throws(StoreError) -> [LaneTotals] { try await self.inner.laneTotals() }
 
     package func close() async { await self.inner.close() }

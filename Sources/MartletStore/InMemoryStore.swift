@@ -86,6 +86,26 @@ package final class InMemoryStore: JobStore {
         self.disk.state.withLock { $0.result(of: id) }
     }
 
+    package func workflow(_ id: WorkflowID) async throws(StoreError) -> WorkflowRow? {
+        self.disk.state.withLock { $0.workflow(id) }
+    }
+
+    package func workflows(before: WorkflowID?, limit: Int) async throws(StoreError) -> [WorkflowRow] {
+        self.disk.state.withLock { $0.workflows(before: before, limit: limit) }
+    }
+
+    package func members(of id: WorkflowID, after: JobID?, limit: Int) async throws(StoreError) -> [WorkflowMember] {
+        self.disk.state.withLock { $0.members(of: id, after: after, limit: limit) }
+    }
+
+    package func batch(_ id: BatchID) async throws(StoreError) -> BatchRow? {
+        self.disk.state.withLock { $0.batch(id) }
+    }
+
+    package func batches(before: BatchID?, limit: Int) async throws(StoreError) -> [BatchRow] {
+        self.disk.state.withLock { $0.batches(before: before, limit: limit) }
+    }
+
     package func laneTotals() async throws(StoreError) -> [LaneTotals] { self.disk.state.withLock { $0.laneTotals } }
 
     package func close() async {

@@ -2,8 +2,8 @@ package import MartletCore
 
 /// Keeps the jobs of one shard. One process owns it at a time; one suite checks every implementation.
 ///
-/// Calls are made one at a time but for the queries (`jobs`, `job`, `attempts`, `result`, `laneTotals`), which may overlap a commit and
-/// see a state at most one commit old.
+/// Calls are made one at a time but for the queries (`jobs`, `job`, `attempts`, `result`, `workflow` and the like,
+/// `laneTotals`), which may overlap a commit and see a state at most one commit old.
 package protocol JobStore: Sendable {
     /// Takes the exclusive lock, recovers what the last owner left, makes it durable, and begins a new epoch.
     ///
@@ -41,6 +41,17 @@ package protocol JobStore: Sendable {
     /// The result of a job that succeeded and is kept; nil if there is none.
     func result(of id: JobID) async throws(StoreError) -> Bytes?
 
+    /// For people: a workflow, or nil if there is none (any more).
+    func workflow(_ id: WorkflowID) async throws(StoreError) -> WorkflowRow?
+    /// For people: workflows, the latest first.
+    func workflows(before: WorkflowID?, limit: Int) async throws(StoreError) -> [WorkflowRow]
+    /// For people: the jobs of a workflow in id order, without payload.
+    func members(of id: WorkflowID, after: JobID?, limit: Int) async throws(StoreError) -> [WorkflowMember]
+    /// For people: a batch, or nil if there is none (any more).
+    func batch(_ id: BatchID) async throws(StoreError) -> BatchRow?
+    /// For people: batches, the latest first.
+    func batches(before: BatchID?, limit: Int) async throws(StoreError) -> [BatchRow]
+
     /// For people: what each lane holds and what passed through it since the store was made.
     func laneTotals() async throws(StoreError) -> [LaneTotals]
 
@@ -62,13 +73,16 @@ package struct StoreOpening: Sendable {
     package let pauses: [Pause]
     /// Operations on many jobs, finished or not, in order.
     package let bulks: [BulkRecord]
+    /// Dependents are still to be released: commit ``Change/release(limit:)`` until there are none.
+    package let hasReleases: Bool
 
     package init(
         epoch: Epoch, lanes: [LaneKey], nodes: [NodeRecord], pendingCount: Int, pauses: [Pause] = [],
-        bulks: [BulkRecord] = []
+        bulks: [BulkRecord] = [], hasReleases: Bool = false
     ) {
         self.pauses = pauses
         self.bulks = bulks
+        self.hasReleases = hasReleases
         self.epoch = epoch
         self.lanes = lanes
         self.nodes = nodes
@@ -102,11 +116,19 @@ package struct StoredJob: Hashable, Sendable {
     package let revision: UInt32
     /// From where an earlier attempt would go on.
     package let checkpoint: Bytes?
+    /// The jobs that it waited for, ascending: the first ``parentsMax`` of them.
+    package let parents: [ParentResult]
+
+    /// Parents that a job is told of.
+    package static let parentsMax = 1000
+    /// Results of parents that a job gets, in bytes; what comes after is told of without its result.
+    package static let parentResultsMax = 1 << 20
 
     package init(
         id: JobID, lane: LaneID, history: JobHistory, options: JobOptions, payload: Bytes, due: WallTime? = nil,
-        expires: WallTime? = nil, revision: UInt32 = 0, checkpoint: Bytes? = nil
+        expires: WallTime? = nil, revision: UInt32 = 0, checkpoint: Bytes? = nil, parents: [ParentResult] = []
     ) {
+        self.parents = parents
         self.due = due
         self.expires = expires
         self.revision = revision
@@ -122,8 +144,11 @@ package struct StoredJob: Hashable, Sendable {
 extension StoredJob {
     /// What it brings with it beyond its payload, if anything.
     package var extras: JobExtras? {
-        guard self.expires != nil || self.revision > 0 || self.checkpoint != nil else { return nil }
-        return JobExtras(expires: self.expires, revision: self.revision, checkpoint: self.checkpoint)
+        guard self.expires != nil || self.revision > 0 || self.checkpoint != nil || !self.parents.isEmpty else {
+            return nil
+        }
+        return JobExtras(
+            expires: self.expires, revision: self.revision, checkpoint: self.checkpoint, parents: self.parents)
     }
 }
 

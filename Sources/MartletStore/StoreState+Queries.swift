@@ -56,7 +56,8 @@ extension StoreState {
             jobs.append(
                 StoredJob(
                     id: id, lane: row.lane, history: row.history, options: row.options, payload: stored.payload,
-                    due: row.due, expires: row.expires, revision: row.revision, checkpoint: stored.checkpoint))
+                    due: row.due, expires: row.expires, revision: row.revision, checkpoint: stored.checkpoint,
+                    parents: row.flags.contains(.child) ? self.parentResults(of: id) : []))
         }
         return (jobs, true)
     }
@@ -94,7 +95,7 @@ extension StoreState {
         self.rows.filter { states.contains($0.value.job.state) }.keys.sorted()
     }
 
-    private func record(_ stored: Row) -> JobRecord {
+    func record(_ stored: Row) -> JobRecord {
         let row = stored.job
         return JobRecord(
             id: row.id, lane: self.lanes[Int(row.lane.rawValue)], state: row.state, history: row.history,

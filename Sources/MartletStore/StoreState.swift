@@ -34,6 +34,7 @@ package struct StoreState: Sendable {
     var totals: [LaneTotals] = []
     var rows: [JobID: Row] = [:]
     var holds: [UniqueName: UniqueHold] = [:]
+    var groups = GroupState()
     private(set) var nodes: [String: NodeRecord] = [:]
     private(set) var pauses: [Pause.Target: WallTime] = [:]
     var bulks: [BulkID: BulkRecord] = [:]
@@ -41,6 +42,7 @@ package struct StoreState: Sendable {
     private var nextSession: UInt64 = 1
     /// Of the group that is being applied.
     package var consequences = Consequences()
+    package var releases = Deque<Release>()
 
     package init(shard: UInt16 = 0) {
         self.shard = shard
@@ -53,7 +55,8 @@ package struct StoreState: Sendable {
             epoch: self.epoch, lanes: self.lanes, nodes: self.nodes.keys.sorted().map { self.nodes[$0]! },
             pendingCount: self.rows.values.count { $0.job.isPending },
             pauses: self.pauses.keys.sorted().map { Pause($0, since: self.pauses[$0]!) },
-            bulks: self.bulks.keys.sorted().map { self.bulks[$0]! })
+            bulks: self.bulks.keys.sorted().map { self.bulks[$0]! },
+            hasReleases: !self.groups.releases.isEmpty)
     }
 
     /// Applies a group.
@@ -65,6 +68,9 @@ package struct StoreState: Sendable {
             self.totals.append(LaneTotals(lane: key))
         }
         let outcomes = group.changes.map { self.apply($0, at: group.now) }
+        do { try self.carryOnReleases(limit: group.releasedMax, at: group.now) } catch {
+            preconditionFailure("memory does not fail: \(error)")
+        }
         return CommitResult(outcomes: outcomes, consequences: self.consequences)
     }
 
@@ -83,11 +89,15 @@ package struct StoreState: Sendable {
             case .pause(let pause): self.pauses[pause.target] = pause.since
             case .resume(let target): self.pauses[target] = nil
             case .checkpoint(let points): return .applied(missing: try self.save(points))
-            case .delete(let ids): return .applied(missing: try self.delete(ids))
+            case .delete(let ids): return .applied(missing: try self.delete(ids, at: now))
             case .saveNode(let record): self.nodes[record.id.name] = record
             case .forgetNode(let name): self.nodes[name] = nil
             case .expireSessions(let time): self.expireSessions(unusedSince: time)
             case .purge(let limit): return .purged(count: try self.purge(limit: limit, at: now))
+            case .closeBatch(let id):
+                return .applied(missing: try self.closeBatch(id) ? [] : [JobID(rawValue: id.rawValue)])
+            case .release(let limit): try self.releaseStored(limit: limit, at: now)
+            case .purgeWorkflows(let limit): return .purged(count: try self.purgeGroups(limit: limit, at: now))
             }
             return .done
         } catch {
@@ -117,20 +127,24 @@ package struct StoreState: Sendable {
         if let known = session.ring[place], known.sequence == submission.sequence {
             return .repeated(first: known.first, count: known.count, exceptions: known.exceptions)
         }
-        if let refusal = try self.refusal(of: submission.jobs, at: now) { return refusal }
+        if let refusal = try self.refusal(of: submission, at: now) { return refusal }
         let first = JobID(shard: self.shard, sequence: self.nextSequence)
-        self.nextSequence += UInt64(submission.jobs.count)
+        self.nextSequence += UInt64(submission.idCount)
         var exceptions: [SubmitException] = []
-        for (offset, job) in submission.jobs.enumerated() {
-            if let kind = try self.create(job, as: first.advanced(by: offset), at: now) {
-                exceptions.append(SubmitException(place: offset, kind: kind))
+        if submission.isGrouped {
+            try self.createGroup(submission, from: first, at: now)
+        } else {
+            for (offset, job) in submission.jobs.enumerated() {
+                if let kind = try self.create(job, as: first.advanced(by: offset), at: now) {
+                    exceptions.append(SubmitException(place: offset, kind: kind))
+                }
             }
         }
         self.sessions[submission.session]!.ring[place] = Accepted(
-            sequence: submission.sequence, first: first, count: submission.jobs.count, exceptions: exceptions)
+            sequence: submission.sequence, first: first, count: submission.idCount, exceptions: exceptions)
         self.sessions[submission.session]!.highest = max(session.highest, submission.sequence)
         if now - session.usedAt >= Submission.useGranularity { self.sessions[submission.session]!.usedAt = now }
-        return .accepted(first: first, count: submission.jobs.count, exceptions: exceptions)
+        return .accepted(first: first, count: submission.idCount, exceptions: exceptions)
     }
 
     private mutating func purge(limit: Int, at now: WallTime) throws(StoreError) -> Int {
@@ -138,7 +152,7 @@ package struct StoreState: Sendable {
             .filter { $0.state.isTerminal && $0.expires.map { $0 <= now } ?? false }
             .sorted { ($0.expires!, $0.id) < ($1.expires!, $1.id) }
             .prefix(max(limit, 0))
-        for row in over { try self.discard(row) }
+        for row in over { try self.discard(row, at: now) }
         let freed = self.holds.filter { $0.value.isOver(at: now) }
             .sorted { ($0.value.until!, $0.value.job) < ($1.value.until!, $1.value.job) }
         for (name, _) in freed.prefix(max(limit, 0)) { self.holds[name] = nil }
@@ -176,6 +190,7 @@ package struct StoreState: Sendable {
             let row = self.rows[hold.job]?.job
             precondition(row?.isPending == true && row?.options.unique?.key == name.key, "a key is held by who has it")
         }
+        self.checkGroups()
     }
 }
 

@@ -10,13 +10,21 @@ enum LogEstimate {
     ///
     /// A group that needs more, against all expectation, meets a full disk in its COMMIT: its outcome is unknown
     /// then, and recovery finds all or nothing of it.
-    static func bytes(of group: CommitGroup) -> Int {
+    ///
+    /// - Parameter mayRelease: whether jobs may wait for some that end.
+    static func bytes(of group: CommitGroup, mayRelease: Bool = false) -> Int {
         var pages = 64 + group.newLanes.count
+        if mayRelease { pages += Self.releasePages(of: group.changes) }
         for change in group.changes {
             switch change {
             case .submit(let submission):
                 // The session, its ring, and jobs at the end of the table, which fill their pages.
                 pages += 8 + Self.pages(of: submission.jobs)
+                // A job's name, its edges in two orders, and the row of the whole.
+                if let workflow = submission.workflow {
+                    let edges = workflow.shape.members.reduce(0) { $0 + $1.parents.count }
+                    pages += submission.jobs.count * 7 + edges / 8
+                }
             case .succeed(let jobs):
                 pages += jobs.count + jobs.count / 4
                 for job in jobs where job.isKept || job.details != nil || job.revision > 0 {
@@ -31,10 +39,30 @@ enum LogEstimate {
             case .purge(let limit): pages += min(limit, 4096) * 9
             case .reschedule(let changes): pages += changes.count * 6
             case .bulk(let step): pages += 4 + step.work.count * 9
-            case .openSession, .saveNode, .forgetNode, .beginBulk, .forgetBulk, .pause, .resume: pages += 4
+            case .purgeWorkflows(let limit): pages += min(limit, 4096) * 9
+            case .openSession, .saveNode, .forgetNode, .beginBulk, .forgetBulk, .pause, .resume, .closeBatch,
+                .release:
+                pages += 4
             }
         }
         return pages * self.pageBytes
+    }
+
+    /// Each that goes on because of another one changes its row and some indexes.
+    private static func releasePages(of changes: [Change]) -> Int {
+        var most = 0
+        var ended = 0
+        for change in changes {
+            switch change {
+            case .succeed(let jobs): ended += jobs.count
+            case .update(let updates): ended += updates.count { $0.state.isTerminal }
+            case .closeBatch: ended += 1
+            case .release(let limit): most += limit
+            default: break
+            }
+        }
+        if ended > 0 || most > 0 { most += Change.releasedMax }
+        return most * 9 + ended
     }
 
     private static func pages(of jobs: [NewJob]) -> Int {

@@ -9,7 +9,7 @@ actor SQLiteReader {
     /// Rows looked at in one transaction.
     private static let rowsMax = 20_000
 
-    private struct Connection {
+    struct Connection {
         let database: Database
         let scan: Statement
         let scanOver: Statement
@@ -19,6 +19,7 @@ actor SQLiteReader {
         let payload: Statement
         let attempts: Statement
         let result: Statement
+        let groups: GroupQuestions
     }
 
     private let path: String
@@ -149,7 +150,7 @@ actor SQLiteReader {
         return scan
     }
 
-    private func record(_ id: JobID, _ connection: Connection) throws(StoreError) -> JobRecord? {
+    func record(_ id: JobID, _ connection: Connection) throws(StoreError) -> JobRecord? {
         let row = connection.fetch
         row.bind(0, Int64(bitPattern: id.rawValue))
         guard try row.step() else { return nil }
@@ -186,7 +187,7 @@ actor SQLiteReader {
 
     // MARK: The connection
 
-    private func connection() throws(StoreError) -> Connection {
+    func connection() throws(StoreError) -> Connection {
         if let opened { return opened }
         guard !self.isClosed else { throw StoreError(.failed, "the store is closed") }
         let database = try Database(path: self.path, isReadOnly: true, vfs: self.vfs)
@@ -210,13 +211,14 @@ actor SQLiteReader {
                 """
                 SELECT number, ended, node, kind, message, output FROM attempts WHERE job = ? ORDER BY number
                 """),
-            result: try database.prepare("SELECT value FROM results WHERE job = ?"))
+            result: try database.prepare("SELECT value FROM results WHERE job = ?"),
+            groups: try GroupQuestions(database))
         self.opened = connection
         return connection
     }
 
     /// Lets `body` see one moment.
-    private func transaction<Value>(
+    func transaction<Value>(
         _ connection: Connection, _ body: () throws(StoreError) -> Value
     ) throws(StoreError) -> Value {
         try connection.database.execute("BEGIN")

@@ -96,7 +96,22 @@ extension SQLiteStore {
             due: row.optionalInteger(1).map { WallTime(microseconds: $0) },
             expires: row.optionalInteger(6).map { WallTime(microseconds: $0) },
             revision: UInt32(clamping: row.integer(7)),
-            checkpoint: flags.contains(.checkpoint) ? try Self.checkpoint(of: id, open.checkpoint) : nil)
+            checkpoint: flags.contains(.checkpoint) ? try Self.checkpoint(of: id, open.checkpoint) : nil,
+            parents: flags.contains(.child) ? try Self.parents(of: id, open.parents) : [])
+    }
+
+    private static func parents(of id: JobID, _ read: Statement) throws(StoreError) -> [ParentResult] {
+        read.bind(0, Int64(id.rawValue))
+        read.bind(1, Int64(StoredJob.parentsMax))
+        var results = ParentResults()
+        while try read.step() {
+            guard let number = read.optionalInteger(1) else { continue }
+            results.add(
+                JobID(rawValue: read.unsigned(0)), name: read.text(2) ?? "",
+                state: JobState(rawValue: UInt8(clamping: number)) ?? .ready,
+                read.optionalInteger(3) == nil ? nil : Bytes(copying: read.blob(4)))
+        }
+        return results.all
     }
 
     private static func checkpoint(of id: JobID, _ read: Statement) throws(StoreError) -> Bytes? {

@@ -27,6 +27,7 @@ package actor SQLiteStore: JobStore {
         let transaction: StoreTransaction
         let load: Statement
         let checkpoint: Statement
+        let parents: Statement
         let readyJobs: Statement
         let scheduledJobs: Statement
         let orderedJobs: Statement
@@ -92,6 +93,7 @@ package actor SQLiteStore: JobStore {
                 WHERE id = ? AND state BETWEEN 1 AND 2
                 """),
             checkpoint: try database.prepare("SELECT value FROM checkpoints WHERE job = ?"),
+            parents: try database.prepare(GroupRows.parentResults),
             readyJobs: try database.prepare(
                 "SELECT id, lane, options FROM jobs WHERE id > ? AND state = 2 ORDER BY id LIMIT ?"),
             scheduledJobs: try database.prepare(
@@ -115,8 +117,10 @@ package actor SQLiteStore: JobStore {
         let totals = transaction.lanes.map(\.totals)
         return StoreOpening(
             epoch: Epoch(rawValue: UInt64(bitPattern: epoch)), lanes: totals.map(\.lane),
-            nodes: try Self.nodes(database), pendingCount: Int(totals.reduce(0) { $0 + $1.ready + $1.scheduled }),
-            pauses: try Pause.all(in: database), bulks: try BulkRecord.all(in: database))
+            nodes: try Self.nodes(database),
+            pendingCount: Int(totals.reduce(0) { $0 + $1.ready + $1.scheduled + $1.blocked }),
+            pauses: try Pause.all(in: database), bulks: try BulkRecord.all(in: database),
+            hasReleases: transaction.storedReleaseCount > 0)
     }
 
     private func checkpointAll(_ database: Database) throws(StoreError) {
@@ -216,7 +220,7 @@ package actor SQLiteStore: JobStore {
     // MARK: The log
 
     private func makeRoom(for group: CommitGroup, in open: OpenStore) throws(StoreError) {
-        let bytes = LogEstimate.bytes(of: group)
+        let bytes = LogEstimate.bytes(of: group, mayRelease: open.transaction.mayRelease)
         do {
             try self.space.ensure(bytes, after: open.database.logPages * LogEstimate.pageBytes)
         } catch {
@@ -296,6 +300,28 @@ package actor SQLiteStore: JobStore {
 
     package nonisolated func result(of id: JobID) async throws(StoreError) -> Bytes? {
         try await self.reader.result(of: id)
+    }
+
+    package nonisolated func workflow(_ id: WorkflowID) async throws(StoreError) -> WorkflowRow? {
+        try await self.reader.workflow(id)
+    }
+
+    package nonisolated func workflows(before: WorkflowID?, limit: Int) async throws(StoreError) -> [WorkflowRow] {
+        try await self.reader.workflows(before: before, limit: limit)
+    }
+
+    package nonisolated func members(
+        of id: WorkflowID, after: JobID?, limit: Int
+    ) async throws(StoreError) -> [WorkflowMember] {
+        try await self.reader.members(of: id, after: after, limit: limit)
+    }
+
+    package nonisolated func batch(_ id: BatchID) async throws(StoreError) -> BatchRow? {
+        try await self.reader.batch(id)
+    }
+
+    package nonisolated func batches(before: BatchID?, limit: Int) async throws(StoreError) -> [BatchRow] {
+        try await self.reader.batches(before: before, limit: limit)
     }
 
     package nonisolated func laneTotals() async throws(StoreError) -> [LaneTotals] {

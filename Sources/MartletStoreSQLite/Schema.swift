@@ -56,6 +56,25 @@ enum Schema {
             id INTEGER PRIMARY KEY, operation INTEGER NOT NULL, argument INTEGER, state INTEGER, queue TEXT, type TEXT,
             tag TEXT, before INTEGER, batch INTEGER, workflow INTEGER, share TEXT, started INTEGER NOT NULL,
             finished INTEGER, through INTEGER, cursor INTEGER, changed INTEGER NOT NULL, missed INTEGER NOT NULL);
+        CREATE TABLE workflows(
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL, total INTEGER NOT NULL,
+            open INTEGER NOT NULL, failed INTEGER NOT NULL, pinned INTEGER NOT NULL, kept_for INTEGER NOT NULL,
+            kept_until INTEGER, finished INTEGER, expires INTEGER);
+        CREATE INDEX workflows_over ON workflows(expires, id) WHERE expires IS NOT NULL;
+        CREATE TABLE members(job INTEGER PRIMARY KEY, name TEXT NOT NULL);
+        CREATE TABLE edges(
+            parent INTEGER NOT NULL, child INTEGER NOT NULL, kind INTEGER NOT NULL,
+            PRIMARY KEY(parent, child)) WITHOUT ROWID;
+        CREATE INDEX edges_child ON edges(child, parent);
+        CREATE TABLE batches(
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL, parent INTEGER, depth INTEGER NOT NULL,
+            created INTEGER NOT NULL, kept_for INTEGER NOT NULL, closed INTEGER NOT NULL, total INTEGER NOT NULL,
+            pending INTEGER NOT NULL, succeeded INTEGER NOT NULL, dead INTEGER NOT NULL, cancelled INTEGER NOT NULL,
+            expired INTEGER NOT NULL, had_death INTEGER NOT NULL, finished INTEGER, expires INTEGER, on_end INTEGER,
+            on_success INTEGER, on_death INTEGER);
+        CREATE INDEX batches_over ON batches(expires, id) WHERE expires IS NOT NULL;
+        CREATE TABLE releases(
+            number INTEGER PRIMARY KEY, source INTEGER NOT NULL, state INTEGER, cursor INTEGER);
         """
     /// Version 1 kept succeeded jobs by a setting of their queue only: so long they stay now.
     private static let upgrades = """

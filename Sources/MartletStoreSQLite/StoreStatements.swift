@@ -50,6 +50,7 @@ struct StoreStatements {
 
     let writeNode: Statement
     let deleteNode: Statement
+    let groups: GroupStatements
 
     init(_ database: Database) throws(StoreError) {
         self.begin = try database.prepare("BEGIN IMMEDIATE")
@@ -128,6 +129,7 @@ struct StoreStatements {
             "REPLACE INTO bulk(\(BulkRecord.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         self.deleteBulk = try database.prepare("DELETE FROM bulk WHERE id = ?")
         self.writeNode = try database.prepare("REPLACE INTO nodes(name, incarnation, lease) VALUES (?, ?, ?)")
+        self.groups = try GroupStatements(database)
         self.deleteNode = try database.prepare("DELETE FROM nodes WHERE name = ?")
     }
 }

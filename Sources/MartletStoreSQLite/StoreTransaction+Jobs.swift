@@ -180,7 +180,7 @@ extension StoreTransaction {
         while try find.step() { found.append(JobID(rawValue: find.unsigned(0))) }
         var tables = SQLiteTables(transaction: self)
         for id in found {
-            if let row = try tables.row(id) { try tables.discard(row) }
+            if let row = try tables.row(id) { try tables.discard(row, at: now) }
         }
         try self.purgeKeys(limit: limit, at: now)
         return found.count

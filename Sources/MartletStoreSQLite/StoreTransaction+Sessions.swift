@@ -42,21 +42,26 @@ extension StoreTransaction {
             if session.highest - submission.sequence >= Self.window { return .sessionExpired }
             if let known = try self.accepted(submission.sequence, at: place) { return known }
         }
-        let tables = SQLiteTables(transaction: self)
-        if let refusal = try tables.refusal(of: submission.jobs, at: now) { return refusal }
+        var tables = SQLiteTables(transaction: self)
+        if let refusal = try tables.refusal(of: submission, at: now) { return refusal }
         let first = JobID(shard: self.shard, sequence: self.nextSequence)
-        self.nextSequence += UInt64(submission.jobs.count)
-        let exceptions = try self.insert(submission.jobs, from: first, at: now)
+        self.nextSequence += UInt64(submission.idCount)
+        var exceptions: [SubmitException] = []
+        if submission.isGrouped {
+            try tables.createGroup(submission, from: first, at: now)
+        } else {
+            exceptions = try self.insert(submission.jobs, from: first, at: now)
+        }
         let write = self.statements.writeSubmit
         write.bind(0, place)
         write.bind(1, Int64(bitPattern: submission.sequence))
         write.bind(2, Int64(first.rawValue))
-        write.bind(3, Int64(submission.jobs.count))
+        write.bind(3, Int64(submission.idCount))
         write.bind(4, copying: exceptions.stored)
         try write.run()
         if submission.sequence > session.highest { self.sessions[submission.session]!.highest = submission.sequence }
         if now - session.usedAt >= Submission.useGranularity { try self.touch(submission.session, session, at: now) }
-        return .accepted(first: first, count: submission.jobs.count, exceptions: exceptions)
+        return .accepted(first: first, count: submission.idCount, exceptions: exceptions)
     }
 
     /// What a sequence was answered, if it is the one that has this place.

@@ -24,6 +24,13 @@ final class StoreTransaction {
     var nextSequence: UInt64 = 1
     /// Of the group that is being applied.
     var consequences = Consequences()
+    var releases = Deque<Release>()
+    /// As this group has them so far; written once, at its end.
+    var workflows = RowCache<WorkflowID, WorkflowRow>()
+    var batches = RowCache<BatchID, BatchRow>()
+    var storedReleaseCount = 0
+    /// Whether a job that ends may let others go on.
+    var mayRelease = false
 
     init(_ database: Database, shard: UInt16) throws(StoreError) {
         self.database = database
@@ -36,6 +43,13 @@ final class StoreTransaction {
     func reload() throws(StoreError) {
         self.nextSequence = UInt64(try self.database.integer("SELECT next_sequence FROM owner") ?? 1)
         self.sessions = [:]
+        self.releases.removeAll()
+        self.workflows.removeAll()
+        self.batches.removeAll()
+        self.storedReleaseCount = Int(try self.database.integer("SELECT count(*) FROM releases") ?? 0)
+        self.mayRelease =
+            try self.database.integer(
+                "SELECT EXISTS (SELECT 1 FROM workflows) OR EXISTS (SELECT 1 FROM batches)") == 1
         self.changedLanes = []
         var lanes: [LaneRow] = []
         try self.database.read("SELECT id, \(LaneRow.columns) FROM lanes ORDER BY id") { row throws(StoreError) in
@@ -67,6 +81,7 @@ final class StoreTransaction {
         var outcomes: [ChangeOutcome] = []
         outcomes.reserveCapacity(group.changes.count)
         for change in group.changes { outcomes.append(try self.apply(change, at: group.now)) }
+        try self.finishGroups(of: group)
         try self.writeLanes()
         if self.nextSequence != nextBefore {
             self.statements.writeSequence.bind(0, Int64(self.nextSequence))
@@ -90,7 +105,7 @@ final class StoreTransaction {
         case .openSession(let id): try self.open(id, at: now)
         case .submit(let submission): return .submitted(try self.submit(submission, at: now))
         case .succeed(let jobs): return .applied(missing: try self.succeed(jobs, at: now))
-        case .update, .move, .checkpoint, .delete, .reschedule, .bulk:
+        case .update, .move, .checkpoint, .delete, .reschedule, .bulk, .closeBatch:
             return .applied(missing: try self.applyByRule(change, at: now))
         case .beginBulk, .forgetBulk, .pause, .resume: return try self.control(change)
         case .saveNode(let record):
@@ -103,6 +118,12 @@ final class StoreTransaction {
             try self.statements.deleteNode.run()
         case .expireSessions(let time): try self.expireSessions(unusedSince: time)
         case .purge(let limit): return .purged(count: try self.purge(limit: limit, at: now))
+        case .release(let limit):
+            var tables = SQLiteTables(transaction: self)
+            try tables.releaseStored(limit: limit, at: now)
+        case .purgeWorkflows(let limit):
+            var tables = SQLiteTables(transaction: self)
+            return .purged(count: try tables.purgeGroups(limit: limit, at: now))
         }
         return .done
     }
@@ -113,9 +134,10 @@ final class StoreTransaction {
         case .update(let updates): return try tables.update(updates, at: now)
         case .move(let changes): return try tables.move(changes)
         case .checkpoint(let points): return try tables.save(points)
-        case .delete(let ids): return try tables.delete(ids)
+        case .delete(let ids): return try tables.delete(ids, at: now)
         case .reschedule(let changes): return try tables.reschedule(changes, at: now)
         case .bulk(let step): return try tables.step(step, at: now)
+        case .closeBatch(let id): return try tables.closeBatch(id) ? [] : [JobID(rawValue: id.rawValue)]
         default: preconditionFailure("this change is not about jobs")
         }
     }

@@ -143,8 +143,8 @@ extension StoreConformance {
         options.retention = .seconds(9)
         options.tags = ["a", "b"]
         options.metadata = ["traceparent": "00-1", "empty": ""]
-        options.batch = BatchID(rawValue: 3)
-        let id = try await owner.submit(1, [.job(options: options)])[0]
+        options.batch = try await owner.openBatch(1)
+        let id = try await owner.submit(2, [.job(options: options)])[0]
         owner = try await suite.reopen(owner)
         #expect(try await owner.store.job(id)?.record.options == options)
         #expect(try await owner.store.load([id], bytesMax: 9).jobs.first?.options == options)
@@ -156,7 +156,8 @@ extension StoreConformance {
         let owner = try await suite.openWithLanes()
         var options = JobOptions.standard
         options.tags = ["red"]
-        options.batch = BatchID(rawValue: 8)
+        let batch = try await owner.openBatch(3)
+        options.batch = batch
         let old = try await owner.submit(1, [.job(), .job(options: options)], at: 100)
         let new = try await owner.submit(2, [.job(), .job(options: options)], at: 200)
         func found(_ filter: JobFilter) async throws -> [JobID] {
@@ -165,8 +166,8 @@ extension StoreConformance {
         #expect(try await found(JobFilter(tag: "red")) == [old[1], new[1]])
         #expect(try await found(JobFilter(tag: "red", createdBefore: 200)) == [old[1]])
         #expect(try await found(JobFilter(createdBefore: 100)).isEmpty)
-        #expect(try await found(JobFilter(batch: BatchID(rawValue: 8))) == [old[1], new[1]])
-        #expect(try await found(JobFilter(batch: BatchID(rawValue: 9))).isEmpty)
+        #expect(try await found(JobFilter(batch: batch)) == [old[1], new[1]])
+        #expect(try await found(JobFilter(batch: BatchID(rawValue: 1 << 40))).isEmpty)
         await owner.store.close()
     }
 }

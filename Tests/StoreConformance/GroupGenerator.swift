@@ -47,14 +47,16 @@ package struct GroupGenerator {
         var changes: [Change] = []
         for _ in 0..<1 + self.below(self.limits.changesMax) { changes.append(self.change(for: state, lanes: lanes)) }
         return CommitGroup(
-            epoch: state.epoch, now: WallTime(microseconds: self.now), newLanes: newLanes, changes: changes)
+            epoch: state.epoch, now: WallTime(microseconds: self.now), newLanes: newLanes, changes: changes,
+            releasedMax: self.chance(20) ? self.below(4) : Change.releasedMax)
     }
 
-    private mutating func change(for state: StoreState, lanes: [LaneKey]) -> Change {
+    mutating func change(for state: StoreState, lanes: [LaneKey]) -> Change {
         let session = Self.sessions[self.below(Self.sessions.count)]
         switch self.below(100) {
         case 0..<8: return .openSession(session)
-        case 8..<50: return .submit(self.submission(in: session, lanes: lanes))
+        case 8..<42: return .submit(self.submission(in: session, state: state, lanes: lanes))
+        case 42..<50: return self.groupChange(for: state, in: session, lanes: lanes)
         case 50..<72:
             return .succeed(self.pick(from: state).map { self.success(of: $0, in: state, lanes: lanes.count) })
         case 72: return .bulk(self.step(for: state, lanes: lanes.count))
@@ -91,17 +93,8 @@ package struct GroupGenerator {
         return BulkStep(record, .reschedule(changes))
     }
 
-    private mutating func submission(in session: SessionID, lanes: [LaneKey]) -> Submission {
-        let last = self.sequences[session] ?? 0
-        var sequence = last + 1
-        switch self.below(100) {
-        case 0..<70: break
-        case 70..<85: sequence = max(1, last - UInt64(self.below(Int(min(last, 8)) + 1)))
-        case 85..<92: sequence = max(1, last - UInt64(self.below(Int(min(last, 600)) + 1)))
-        case 92..<97: sequence += UInt64(self.below(5))
-        default: sequence += UInt64(self.below(400))
-        }
-        self.sequences[session] = max(last, sequence)
+    private mutating func submission(in session: SessionID, state: StoreState, lanes: [LaneKey]) -> Submission {
+        let sequence = self.sequence(in: session)
         if self.chance(4) {
             let lane = LaneID(rawValue: UInt32(self.below(lanes.count)))
             let options = JobOptions(priority: lanes[Int(lane.rawValue)].priority)
@@ -112,15 +105,31 @@ package struct GroupGenerator {
         }
         return Submission(
             session: session, sequence: sequence,
-            jobs: (0..<self.below(self.limits.jobsMax + 1)).map { _ in self.job(lanes: lanes) })
+            jobs: (0..<self.below(self.limits.jobsMax + 1)).map { _ in self.job(in: state, lanes: lanes) })
     }
 
-    private mutating func job(lanes: [LaneKey]) -> NewJob {
+    /// Most often the next one.
+    mutating func sequence(in session: SessionID) -> UInt64 {
+        let last = self.sequences[session] ?? 0
+        var sequence = last + 1
+        switch self.below(100) {
+        case 0..<70: break
+        case 70..<85: sequence = max(1, last - UInt64(self.below(Int(min(last, 8)) + 1)))
+        case 85..<92: sequence = max(1, last - UInt64(self.below(Int(min(last, 600)) + 1)))
+        case 92..<97: sequence += UInt64(self.below(5))
+        default: sequence += UInt64(self.below(400))
+        }
+        self.sequences[session] = max(last, sequence)
+        return sequence
+    }
+
+    mutating func job(in state: StoreState, lanes: [LaneKey]) -> NewJob {
         let lane = self.below(lanes.count)
         var options = JobOptions(priority: lanes[lane].priority)
         if self.chance(10) { options.timeout = .milliseconds(self.below(10_000_000)) }
         if self.chance(10) { options.retry = RetryPolicy(maxAttempts: 1 + self.below(9), jitter: 0.5) }
         if self.chance(25) { options.rareOptions = self.rareOptions() }
+        if self.chance(15) { options.batch = self.batch(in: state) }
         let payload = (0..<self.below(self.limits.payloadMax + 1)).map { _ in UInt8(self.below(256)) }
         let due = self.chance(20) ? WallTime(microseconds: self.now + Int64(self.below(5)) * 60_000_000) : nil
         return NewJob(
@@ -193,7 +202,7 @@ package struct GroupGenerator {
         var details: SucceededJob.Details?
         if self.chance(50) {
             let followUps = (0..<(state.lanes.isEmpty ? 0 : self.below(3))).map { _ in
-                self.job(lanes: Array(state.lanes.prefix(lanes)))
+                self.job(in: state, lanes: Array(state.lanes.prefix(lanes)))
             }
             let result = Bytes(copying: [UInt8(self.below(256))])
             details = SucceededJob.Details(result: self.chance(60) ? result : nil, followUps: followUps)

@@ -19,10 +19,12 @@ extension StoreConformance {
                 #expect(owner.opening.lanes == opening.lanes)
                 #expect(owner.opening.nodes == opening.nodes)
                 #expect(owner.opening.pendingCount == opening.pendingCount)
+                #expect(owner.opening.hasReleases == opening.hasReleases)
             }
             let group = generator.next(for: model)
             let ours = CommitGroup(
-                epoch: owner.epoch, now: group.now, newLanes: group.newLanes, changes: group.changes)
+                epoch: owner.epoch, now: group.now, newLanes: group.newLanes, changes: group.changes,
+                releasedMax: group.releasedMax)
             let expected = model.apply(group)
             model.checkInvariants()
             let result = try await owner.store.commit(ours)

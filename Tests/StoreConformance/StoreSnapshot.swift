@@ -12,6 +12,9 @@ package struct StoreSnapshot: Equatable, Sendable {
     package let attempts: [[AttemptRecord]]
     package let results: [Bytes?]
     package let expiring: [ExpiringJob]
+    package let workflows: [WorkflowRow]
+    package let members: [WorkflowMember]
+    package let batches: [BatchRow]
     package let ordered: [ScheduledJob]
 
     private static let beginning = ScheduledJob(
@@ -29,6 +32,9 @@ package struct StoreSnapshot: Equatable, Sendable {
         self.attempts = records.map { state.attempts(of: $0.id) }
         self.results = records.map { state.result(of: $0.id) }
         self.expiring = state.expiredJobs(by: WallTime(microseconds: .max), after: nil, limit: .max)
+        self.workflows = state.workflows(before: nil, limit: .max)
+        self.members = self.workflows.flatMap { state.members(of: $0.id, after: nil, limit: .max) }
+        self.batches = state.batches(before: nil, limit: .max)
         self.ordered = state.orderedJobs(after: Self.beginning, limit: .max)
     }
 
@@ -68,6 +74,29 @@ package struct StoreSnapshot: Equatable, Sendable {
             expiring += next
             if next.count < page { break }
         }
+        var workflows: [WorkflowRow] = []
+        var members: [WorkflowMember] = []
+        while true {
+            let next = try await store.workflows(before: workflows.last?.id, limit: page)
+            workflows += next
+            for workflow in next {
+                var found: [WorkflowMember] = []
+                repeat {
+                    found = try await store.members(of: workflow.id, after: found.last?.record.id, limit: page)
+                    members += found
+                } while found.count == page
+            }
+            if next.count < page { break }
+        }
+        var batches: [BatchRow] = []
+        while true {
+            let next = try await store.batches(before: batches.last?.id, limit: page)
+            batches += next
+            if next.count < page { break }
+        }
+        self.workflows = workflows
+        self.members = members
+        self.batches = batches
         self.attempts = attempts
         self.results = results
         self.expiring = expiring
@@ -90,6 +119,12 @@ package struct StoreSnapshot: Equatable, Sendable {
 extension StoreSnapshot {
     /// What is first found to differ, for people; nil if nothing does.
     package func difference(from other: StoreSnapshot) -> String? {
+        self.jobsDifference(from: other) ?? Self.first(self.workflows, other.workflows, "workflows")
+            ?? Self.first(self.members, other.members, "members")
+            ?? Self.first(self.batches, other.batches, "batches")
+    }
+
+    private func jobsDifference(from other: StoreSnapshot) -> String? {
         Self.first(self.ready, other.ready, "ready") ?? Self.first(self.scheduled, other.scheduled, "scheduled")
             ?? Self.first(self.totals, other.totals, "totals") ?? Self.first(self.jobs, other.jobs, "jobs")
             ?? Self.first(self.payloads, other.payloads, "payloads") ?? Self.first(self.bodies, other.bodies, "bodies")

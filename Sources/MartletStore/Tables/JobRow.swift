@@ -75,6 +75,8 @@ package struct JobFlags: OptionSet, Hashable, Sendable {
     package static let ordered = JobFlags(rawValue: 1 << 9)
     /// A result is kept.
     package static let result = JobFlags(rawValue: 1 << 8)
+    /// It is dead and stays until somebody sees to it, and its workflow with it.
+    package static let pinned = JobFlags(rawValue: 1 << 10)
 }
 
 /// Names a workflow: the id of its first job.

@@ -26,9 +26,9 @@ extension JobTables {
         return missing
     }
 
-    package mutating func delete(_ ids: [JobID]) throws(StoreError) -> [JobID] {
+    package mutating func delete(_ ids: [JobID], at now: WallTime) throws(StoreError) -> [JobID] {
         var missing: [JobID] = []
-        for id in ids where !(try self.delete(id)) { missing.append(id) }
+        for id in ids where !(try self.delete(id, at: now)) { missing.append(id) }
         return missing
     }
 }

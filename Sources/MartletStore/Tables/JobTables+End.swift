@@ -11,7 +11,7 @@ extension JobTables {
             try self.runAgain(row, at: now)
             return true
         }
-        if let result = job.details?.result, job.isKept {
+        if let result = job.details?.result, job.isKept || row.flags.contains(.workflowMember) {
             try self.setResult(of: row.id, result)
             row.flags.insert(.result)
         }
@@ -60,7 +60,7 @@ extension JobTables {
             totals.move(from: row.state, to: update.state)
             if isRetry { totals.retriedTotal += 1 }
         }
-        if row.state == .dead { try self.revive(&row) }
+        if row.state == .dead { try self.revive(&row, at: now) }
         row.state = update.state
         row.due = update.due
         row.finishedAt = nil
@@ -72,10 +72,12 @@ extension JobTables {
 
     /// A pending job ends: it gives up what it holds, and those that wait for it hear of it.
     ///
-    /// - Parameter keptFor: how long it stays visible; nil for ever, zero not at all.
+    /// - Parameter keptFor: how long it stays visible; nil for ever, zero not at all. A job of a workflow stays as long
+    ///   as that.
     mutating func end(
-        _ ended: JobRow, as state: JobState, keptFor: Duration?, at now: WallTime
+        _ ended: JobRow, as state: JobState, keptFor wanted: Duration?, at now: WallTime
     ) throws(StoreError) {
+        let keptFor = ended.flags.contains(.workflowMember) ? nil : wanted
         precondition(ended.isPending && state.isTerminal, "a job ends once")
         var row = ended
         self.count(in: row.lane) { $0.move(from: ended.state, to: state) }
@@ -89,7 +91,8 @@ extension JobTables {
             try self.setCheckpoint(of: row.id, nil)
             row.flags.remove(.checkpoint)
         }
-        if keptFor == .zero { try self.discard(row) } else { try self.write(row) }
+        try self.leaveGroups(&row, keptFor: wanted, at: now)
+        if keptFor == .zero { try self.erase(row) } else { try self.write(row) }
     }
 
     private mutating func releaseKey(of row: JobRow, at now: WallTime) throws(StoreError) {
@@ -104,21 +107,28 @@ extension JobTables {
     }
 
     /// A dead job is to run again. Its unique key is its own again, unless somebody else has it now.
-    private mutating func revive(_ row: inout JobRow) throws(StoreError) {
+    private mutating func revive(_ row: inout JobRow, at now: WallTime) throws(StoreError) {
+        try self.rejoinGroups(&row, at: now)
         guard row.flags.contains(.unique), let unique = row.options.unique else { return }
         let name = UniqueName(unique, of: self.laneKey(row.lane))
         if try self.hold(on: name) == nil { try self.setHold(on: name, UniqueHold(job: row.id)) }
     }
 
-    /// Removes a job that is over. False if it is not there, or not over.
-    package mutating func delete(_ id: JobID) throws(StoreError) -> Bool {
-        guard let row = try self.row(id), row.state.isTerminal else { return false }
-        try self.discard(row)
+    /// Removes a job that is over. False if it is not there, or not over, or part of a workflow that goes on.
+    package mutating func delete(_ id: JobID, at now: WallTime) throws(StoreError) -> Bool {
+        guard let row = try self.row(id), row.state.isTerminal, try self.mayRemove(row) else { return false }
+        try self.discard(row, at: now)
         return true
     }
 
+    /// Removes a job that is over, and what its workflow knows of it.
+    package mutating func discard(_ row: JobRow, at now: WallTime) throws(StoreError) {
+        if row.flags.contains(.workflowMember) { try self.removeFromWorkflow(row, at: now) }
+        try self.erase(row)
+    }
+
     /// Removes a job that is over. A dead one counts as deleted; the others were counted when they ended.
-    package mutating func discard(_ row: JobRow) throws(StoreError) {
+    mutating func erase(_ row: JobRow) throws(StoreError) {
         if row.state == .dead {
             self.count(in: row.lane) { totals in
                 totals.dead -= 1

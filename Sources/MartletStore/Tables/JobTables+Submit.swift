@@ -2,15 +2,29 @@ package import MartletCore
 
 /// How jobs come into being.
 extension JobTables {
-    /// Why none of a submission's jobs may be created, if so: the first that wants to be refused and whose key is taken.
-    package func refusal(of jobs: [NewJob], at now: WallTime) throws(StoreError) -> SubmitOutcome? {
-        guard jobs.contains(where: { $0.options.unique?.conflict == .refuse }) else { return nil }
+    /// Why none of a submission's jobs may be created, if so: the batch that takes no more of them, or the first that
+    /// wants to be refused and whose key is taken.
+    package func refusal(of submission: Submission, at now: WallTime) throws(StoreError) -> SubmitOutcome? {
+        if let parent = submission.batch?.parent {
+            if let refusal = try self.refusal(of: parent) { return .batchRefused(parent, refusal) }
+            if try self.batch(parent)!.depth >= NewBatch.depthMax { return .batchRefused(parent, .tooDeep) }
+        }
+        guard submission.jobs.contains(where: { $0.options.rareOptions != nil }) else { return nil }
+        if let refusal = try self.batchRefusal(of: submission.jobs) { return refusal }
+        return try self.duplicate(in: submission.jobs, isStrict: submission.isGrouped, at: now)
+    }
+
+    /// - Parameter isStrict: every job wants to be refused: others are to wait for this one and no other.
+    private func duplicate(in jobs: [NewJob], isStrict: Bool, at now: WallTime) throws(StoreError) -> SubmitOutcome? {
+        guard jobs.contains(where: { $0.options.unique.map { isStrict || $0.conflict == .refuse } ?? false }) else {
+            return nil
+        }
         var taken: Set<UniqueName> = []
         for (place, job) in jobs.enumerated() {
             guard let unique = job.options.unique else { continue }
             let name = UniqueName(unique, of: self.laneKey(job.lane))
             let isRepeated = !taken.insert(name).inserted
-            guard unique.conflict == .refuse else { continue }
+            guard isStrict || unique.conflict == .refuse else { continue }
             if let hold = try self.hold(on: name), !hold.isOver(at: now) {
                 return .duplicate(place: place, existing: hold.job)
             }
@@ -19,23 +33,49 @@ extension JobTables {
         return nil
     }
 
+    /// Creates a workflow or opens a batch, with ids from `first` on: nothing is in the way of it.
+    package mutating func createGroup(
+        _ submission: Submission, from first: JobID, at now: WallTime
+    ) throws(StoreError) {
+        if let workflow = submission.workflow {
+            try self.create(workflow, submission.jobs, from: first, at: now)
+        } else if let batch = submission.batch {
+            var depth = 1
+            if let parent = batch.parent, let around = try self.batch(parent) { depth = around.depth + 1 }
+            try self.open(batch, submission.jobs, as: first, depth: depth, at: now)
+        }
+    }
+
     /// Creates a job, or finds the one that has its unique key.
     ///
     /// - Returns: what became of it, if it was not created.
     package mutating func create(
         _ job: NewJob, as id: JobID, at now: WallTime
     ) throws(StoreError) -> SubmitException.Kind? {
-        var flags: JobFlags = []
+        try self.create(job, as: id, role: .alone, at: now)
+    }
+
+    mutating func create(
+        _ job: NewJob, as id: JobID, role: JobRole, at now: WallTime
+    ) throws(StoreError) -> SubmitException.Kind? {
+        var flags = role.flags
         if let unique = job.options.unique {
             if let kind = try self.meet(unique, of: job, at: now) { return kind }
             try self.setHold(on: UniqueName(unique, of: self.laneKey(job.lane)), UniqueHold(job: id))
             flags.insert(.unique)
         }
         if job.options.isOrdered { flags.insert(.ordered) }
+        if let batch = job.options.batch {
+            try self.joinBatch(batch)
+            flags.insert(.batchMember)
+        }
         let isLater = job.due.map { $0 > now } ?? false
+        let state: JobState = role.isBlocked ? .blocked : job.due == nil ? .ready : .scheduled
+        // What waits for others is not late before they have ended.
+        let expiry = role.isBlocked ? nil : job.options.expiry
         let row = JobRow(
-            id: id, lane: job.lane, state: job.due == nil ? .ready : .scheduled, due: job.due, options: job.options,
-            createdAt: now, flags: flags, expires: job.options.expiry.map { (isLater ? job.due! : now) + $0 })
+            id: id, lane: job.lane, state: state, due: job.due, options: job.options, createdAt: now, flags: flags,
+            expires: expiry.map { (isLater ? job.due! : now) + $0 }, workflow: role.workflow, waits: role.waits)
         try self.insert(row, payload: job.payload)
         self.count(in: job.lane) { totals in
             totals.move(from: nil, to: row.state)
@@ -87,6 +127,10 @@ extension JobTables {
         self.nextSequence += UInt64(jobs.count)
         for (offset, job) in jobs.enumerated() {
             let id = first.advanced(by: offset)
+            var options = job.options
+            // Its work is done: where its batch has ended, the job is created without.
+            if let batch = options.batch, !(try self.takesFollowUps(batch)) { options.batch = nil }
+            let job = NewJob(lane: job.lane, options: options, payload: job.payload, due: job.due)
             guard try self.create(job, as: id, at: now) == nil, let row = try self.row(id) else { continue }
             self.becameWaiting(row)
         }
