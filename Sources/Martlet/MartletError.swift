@@ -11,6 +11,7 @@ public struct MartletError: Error, Hashable, Sendable, CustomStringConvertible {
             case payloadTooLarge, overloaded, storeFull, storeUnavailable, authenticationFailed, versionMismatch
             case nodeNameTaken, tooManyNodes, duplicate, refused, refusedByMiddleware
             case notFound, jobFailed, noResult
+            case batchClosed
         }
 
         private let base: Base
@@ -51,6 +52,8 @@ public struct MartletError: Error, Hashable, Sendable, CustomStringConvertible {
         /// A job's unique key is taken, and it wants to be refused then. Nothing was created. ``MartletError/existing``
         /// has the key.
         public static let duplicate = Self(.duplicate)
+        /// A batch that was named is not there, or is closed. Nothing was created.
+        public static let batchClosed = Self(.batchClosed)
         /// The coordinator refused for another reason; the message says why.
         public static let refused = Self(.refused)
         /// A ``SubmitMiddleware`` of this client did not let the jobs through. Nothing was changed, unless it failed
@@ -100,6 +103,7 @@ extension MartletError {
             case .nodeNameTaken: .nodeNameTaken
             case .tooManyNodes: .tooManyNodes
             case .duplicate: .duplicate
+            case .batchClosed: .batchClosed
             case .notFound: .notFound
             case .malformedFrame, .sessionExpired, .unknownNode, .internal: .refused
             }

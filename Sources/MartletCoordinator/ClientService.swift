@@ -176,6 +176,8 @@ package actor ClientService {
                     to: request)
             case .duplicate(let place, let existing):
                 return CommitLog.Answer(ErrorReply(duplicate: existing, ofJob: place), to: request)
+            case .batchRefused(let batch, let refusal):
+                return CommitLog.Answer(ErrorReply(batch, refusal), to: request)
             case .sessionExpired:
                 let text = "the session is not known, or the submit is older than its window"
                 return CommitLog.Answer(ErrorReply(.sessionExpired, text), to: request)
@@ -247,6 +249,16 @@ extension [SubmitException] {
 }
 
 extension ErrorReply {
+    fileprivate init(_ batch: BatchID, _ refusal: BatchRefusal) {
+        let problem =
+            switch refusal {
+            case .unknown: "is not there: it never was, or it ended and is forgotten"
+            case .closed: "is closed and takes no more members"
+            case .tooDeep: "is within \(NewBatch.depthMax - 1) others, and no batch may be within more"
+            }
+        self.init(.batchClosed, "batch \(batch) \(problem)")
+    }
+
     fileprivate init(duplicate existing: JobID?, ofJob place: Int) {
         let owner = existing.map { "job \($0) has" } ?? "another job of the same submit has"
         self.init(.duplicate, "\(owner) the unique key of job \(place) of the submit", existing: existing)

@@ -82,6 +82,8 @@ package struct Coordinator: Sendable {
             dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, watch: watch, control: control,
             log: self.log)
         await control.begin()
+        let releasesWanted = Signal()
+        if opening.hasReleases { releasesWanted.notify() }
         try await self.recover(into: dispatcher, openedAt: openedAt)
         let clientListener = try await self.transport.listen(at: self.settings.clientAddress, contexts: 512)
         let nodeListener: any RequestListener
@@ -104,9 +106,11 @@ package struct Coordinator: Sendable {
                 group.addTask {
                     try await commitLog.run { consequences in
                         await Self.carryOn(consequences, dispatcher, registry)
+                        if consequences.hasReleases { releasesWanted.notify() }
                         await dispatcher.turn()
                     }
                 }
+                group.addTask { try await Self.release(releasesWanted, commitLog) }
                 group.addTask { try await dispatcher.run() }
                 group.addTask { try await clients.serve(clientListener) }
                 group.addTask { try await registry.serve(nodeListener) }
@@ -165,16 +169,17 @@ package struct Coordinator: Sendable {
             try await self.loop.sleep(for: .seconds(60))
             let unused = self.loop.wallTime - Self.sessionLifetime
             await commitLog.append([.expireSessions(unusedSince: unused)], kind: .essential, jobs: 0) { _ in }
-            try await self.purge(commitLog)
+            try await self.purge(.purge(limit: Self.purgeMax), commitLog)
+            try await self.purge(.purgeWorkflows(limit: Self.purgeMax), commitLog)
         }
     }
 
-    /// Removes jobs that were kept for long enough, in groups that delay nobody, until none is left.
-    private func purge(_ commitLog: CommitLog) async throws {
+    /// Removes what was kept for long enough, in groups that delay nobody, until none is left.
+    private func purge(_ change: Change, _ commitLog: CommitLog) async throws {
         while true {
             try Task.checkCancellation()
             guard
-                case .success(let outcomes) = await commitLog.commit([.purge(limit: Self.purgeMax)], kind: .essential),
+                case .success(let outcomes) = await commitLog.commit([change], kind: .essential),
                 case .purged(let count) = outcomes.first, count == Self.purgeMax
             else { return }
         }

@@ -69,7 +69,7 @@ package actor Dispatcher {
     ///
     /// - Parameter exceptions: those that were not created.
     package func submitted(first: JobID, jobs: [PreparedJob], exceptions: [SubmitException] = []) {
-        self.core.defineLanes(self.lanes.keys, at: self.loop.now)
+        self.learnLanes()
         let gone = Set(exceptions.map(\.place))
         var start = 0
         while start < jobs.count {
@@ -99,6 +99,9 @@ package actor Dispatcher {
         self.core.enqueue(
             lane: traits.lane, share: traits.share, first: first, count: jobs.count, bodies: bodies, at: self.loop.now)
     }
+
+    /// Jobs may be on their way in lanes that were made since.
+    func learnLanes() { self.core.defineLanes(self.lanes.keys, at: self.loop.now) }
 
     /// Jobs that may run (again) and whose bodies are in the store.
     package func enqueue(_ jobs: [ReadyJob]) {

@@ -55,7 +55,7 @@ package final class SimulatedStore: ForwardingStore {
             guard self.world.random.chance(0.5) else { throw StoreError(.outcomeUnknown, "simulated sync error") }
         }
         let result = try await self.inner.commit(group)
-        self.witness.applied(group, result.outcomes)
+        self.witness.applied(group, result)
         if isUnknown { throw StoreError(.outcomeUnknown, "simulated sync error, after the fact") }
         await self.pause(latency / 2)
         return result

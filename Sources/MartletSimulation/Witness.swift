@@ -9,6 +9,7 @@ package final class Witness: @unchecked Sendable {
         case requestDuplicated, rolledBack, diskFull, outcomeUnknown, wallClockStep, handlerFailed, handlerHung
         case batchHandled
         case resultRefused, submitRepeated, poisonKilledNode, jobDead, ranInOrder
+        case childRan, cancelledWithParent, callbackReleased
     }
 
     /// A run of a handler that has begun and not ended.
@@ -35,7 +36,8 @@ package final class Witness: @unchecked Sendable {
     /// The payload number of each job that the store ever accepted.
     private var stored: [JobID: UInt64] = [:]
     private var jobOfNumber: [UInt64: JobID] = [:]
-    private var terminal: [JobID: JobState] = [:]
+    private(set) var terminal: [JobID: JobState] = [:]
+    var groups = GroupWitness()
     private var failures: [JobID: UInt16] = [:]
     private var running: [JobID: Set<Int>] = [:]
     /// By the number in the payload.
@@ -73,8 +75,8 @@ package final class Witness: @unchecked Sendable {
 
     // MARK: What the disk applies
 
-    package func applied(_ group: CommitGroup, _ outcomes: [ChangeOutcome]) {
-        for (change, outcome) in zip(group.changes, outcomes) {
+    package func applied(_ group: CommitGroup, _ result: CommitResult) {
+        for (change, outcome) in zip(group.changes, result.outcomes) {
             switch (change, outcome) {
             case (.submit(let submission), .submitted(let result)): self.submitted(submission, result)
             case (.succeed(let jobs), .applied(let missing)):
@@ -83,17 +85,25 @@ package final class Witness: @unchecked Sendable {
             case (.update(let updates), .applied(let missing)):
                 let gone = Set(missing)
                 for update in updates where !gone.contains(update.id) { self.updated(update) }
+            case (.closeBatch(let id), .applied(missing: [])): self.groups.closed.insert(id)
             default: break
             }
         }
+        for id in result.consequences.ended {
+            self.end(id, .cancelled)
+            self.count(.cancelledWithParent)
+        }
+        for job in result.consequences.waiting { self.released(job.id) }
     }
 
     private func submitted(_ submission: Submission, _ outcome: SubmitOutcome) {
         switch outcome {
-        case .accepted(let first, let count, let exceptions):
+        case .accepted(let first, _, let exceptions):
+            self.groups.submitted(submission, first)
             let gone = Set(exceptions.map(\.place))
-            for offset in 0..<count where !gone.contains(offset) {
-                let id = first.advanced(by: offset)
+            let firstJob = first.advanced(by: submission.idCount - submission.jobs.count)
+            for offset in submission.jobs.indices where !gone.contains(offset) {
+                let id = firstJob.advanced(by: offset)
                 let number = Self.number(submission.jobs[offset].payload)
                 if self.stored.updateValue(number, forKey: id) != nil { self.fail("id \(id) was given twice") }
                 if let order = self.limits[number]?.order { self.inOrder[order, default: []].insert(id) }
@@ -104,7 +114,7 @@ package final class Witness: @unchecked Sendable {
                 }
             }
         case .repeated: self.count(.submitRepeated)
-        case .duplicate, .sessionExpired: break
+        case .duplicate, .batchRefused, .sessionExpired: break
         }
     }
 
@@ -153,6 +163,7 @@ package final class Witness: @unchecked Sendable {
         }
         self.running[id, default: []].insert(process)
         self.checkLimits(id)
+        self.checkParents(of: id)
     }
 
     private func checkLimits(_ id: JobID) {
@@ -186,6 +197,7 @@ package final class Witness: @unchecked Sendable {
     /// To be called when the cluster has had time to finish without faults.
     package func checkEverythingEnded(in state: StoreState) {
         state.checkInvariants()
+        self.checkBatches(in: state)
         for id in self.acknowledged.keys.sorted() where self.terminal[id] == nil {
             return self.fail("job \(id) was acknowledged and never ended: \(Self.describe(id, in: state))")
         }

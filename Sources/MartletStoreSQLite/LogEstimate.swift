@@ -56,6 +56,7 @@ enum LogEstimate {
             switch change {
             case .succeed(let jobs): ended += jobs.count
             case .update(let updates): ended += updates.count { $0.state.isTerminal }
+            case .bulk(let step): ended += step.work.count
             case .closeBatch: ended += 1
             case .release(let limit): most += limit
             default: break

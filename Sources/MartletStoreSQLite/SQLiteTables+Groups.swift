@@ -63,7 +63,8 @@ extension SQLiteTables: GroupTables {
     }
 
     func removeMember(_ id: JobID) throws(StoreError) {
-        for statement in [self.statements.deleteMember, self.statements.deleteEdgesFrom, self.statements.deleteEdgesTo] {
+        for statement in [self.statements.deleteMember, self.statements.deleteEdgesFrom, self.statements.deleteEdgesTo]
+        {
             try self.run(statement, Int64(id.rawValue))
         }
     }

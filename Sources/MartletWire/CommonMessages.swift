@@ -33,6 +33,8 @@ package struct ErrorReply: Message, Error {
         case `internal` = 17
         /// A unique key is taken, and the job wants to be refused then. Nothing was created.
         case duplicate = 18
+        /// A batch that was named is not there or takes no more members. Nothing was created.
+        case batchClosed = 19
     }
 
     package var code: Code

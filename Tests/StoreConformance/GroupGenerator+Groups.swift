@@ -16,7 +16,9 @@ extension GroupGenerator {
     /// Most often one that is there.
     mutating func batch(in state: StoreState) -> BatchID? {
         let batches = state.batches(before: nil, limit: 6)
-        if batches.isEmpty || self.chance(5) { return self.chance(90) ? nil : BatchID(rawValue: UInt64(self.below(99))) }
+        if batches.isEmpty || self.chance(5) {
+            return self.chance(90) ? nil : BatchID(rawValue: UInt64(self.below(99)))
+        }
         return batches[self.below(batches.count)].id
     }
 

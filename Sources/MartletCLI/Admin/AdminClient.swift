@@ -106,7 +106,7 @@ extension CommandError {
             self.init(
                 .failure, "the coordinator does not know this request: \(reply.message)",
                 fix: "run the same version of Martlet on both sides")
-        case .duplicate: self.init(.failure, reply.message, fix: "nothing was submitted")
+        case .duplicate, .batchClosed: self.init(.failure, reply.message, fix: "nothing was submitted")
         case .notFound, .invalidRequest, .malformedFrame, .sessionExpired, .unknownNode, .nodeNameTaken, .tooManyNodes,
             .internal:
             self.init(.failure, reply.message)

@@ -9,7 +9,7 @@ extension JobTables {
         let missing =
             switch step.work {
             case .update(let updates): try self.update(updates, at: now)
-            case .delete(let ids): try self.delete(ids)
+            case .delete(let ids): try self.delete(ids, at: now)
             case .move(let changes): try self.move(changes)
             case .reschedule(let changes): try self.reschedule(changes, at: now)
             }
