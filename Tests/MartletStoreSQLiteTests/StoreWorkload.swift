@@ -44,7 +44,9 @@ struct StoreWorkload {
     /// The group with the number `index`, for the owner of an epoch.
     func group(_ index: Int, epoch: Epoch) -> CommitGroup {
         let group = self.groups[index]
-        return CommitGroup(epoch: epoch, now: group.now, newLanes: group.newLanes, changes: group.changes)
+        return CommitGroup(
+            epoch: epoch, now: group.now, newLanes: group.newLanes, changes: group.changes,
+            releasedMax: group.releasedMax)
     }
 
     /// Which of `counts` many groups a store shows, or nil if it is none of them.
