@@ -39,64 +39,61 @@ public struct JobOptions: Hashable, Sendable {
         set { self.rare = newValue.flatMap { $0 == .none ? nil : RareBox($0) } }
     }
 
-    private subscript<Value>(rare field: WritableKeyPath<Rare, Value>) -> Value {
-        get { (self.rare?.value ?? .none)[keyPath: field] }
-        set {
-            var value = self.rare?.value ?? .none
-            value[keyPath: field] = newValue
-            self.rareOptions = value
-        }
+    private mutating func change(_ change: (inout Rare) -> Void) {
+        var value = self.rare?.value ?? .none
+        change(&value)
+        self.rareOptions = value
     }
 }
 
 extension JobOptions {
     /// A job that no handler has started so long after it became due ends as `expired`. Nil: it waits for ever.
     public var expiry: Duration? {
-        get { self[rare: \.expiry] }
-        set { self[rare: \.expiry] = newValue }
+        get { self.rare?.value.expiry }
+        set { self.change { $0.expiry = newValue } }
     }
     /// Keeps a second job with the same key from being created.
     public var unique: UniqueKey? {
-        get { self[rare: \.unique] }
-        set { self[rare: \.unique] = newValue }
+        get { self.rare?.value.unique }
+        set { self.change { $0.unique = newValue } }
     }
     /// Whose job it is, a tenant's or a customer's: the groups of a queue share its nodes by weight, so that one
     /// group's million jobs do not delay another's one. Up to 128 bytes.
     public var group: String? {
-        get { self[rare: \.group] }
-        set { self[rare: \.group] = newValue }
+        get { self.rare?.value.group }
+        set { self.change { $0.group = newValue } }
     }
     /// What it works on, an account say: jobs of a queue with the same key run at most as many at once as the queue's
     /// `keyConcurrency` says. Up to 128 bytes.
     public var key: String? {
-        get { self[rare: \.key] }
-        set { self[rare: \.key] = newValue }
+        get { self.rare?.value.key }
+        set { self.change { $0.key = newValue } }
     }
     /// Jobs with the same ``key`` run one after the other in the order of their submit; a failed one is tried again
     /// before the next begins.
     public var isOrdered: Bool {
-        get { self[rare: \.isOrdered] }
-        set { self[rare: \.isOrdered] = newValue }
+        get { self.rare?.value.isOrdered ?? false }
+        set { self.change { $0.isOrdered = newValue } }
     }
     /// How long the job and its result stay visible after it succeeded; the queue's setting unless set.
     public var retention: Duration? {
-        get { self[rare: \.retention] }
-        set { self[rare: \.retention] = newValue }
+        get { self.rare?.value.retention }
+        set { self.change { $0.retention = newValue } }
     }
     /// To find jobs by: at most 16 names of up to 64 bytes.
     public var tags: [String] {
-        get { self[rare: \.tags] }
-        set { self[rare: \.tags] = newValue }
+        get { self.rare?.value.tags ?? [] }
+        set { self.change { $0.tags = newValue } }
     }
     /// Handed to the handler beside the payload: at most 16 entries, 4 KiB in all.
     public var metadata: [String: String] {
-        get { self[rare: \.metadata] }
-        set { self[rare: \.metadata] = newValue }
+        get { self.rare?.value.metadata ?? [:] }
+        set { self.change { $0.metadata = newValue } }
     }
     /// The batch that the job belongs to.
     package var batch: BatchID? {
-        get { self[rare: \.batch] }
-        set { self[rare: \.batch] = newValue }
+        get { self.rare?.value.batch }
+        set { self.change { $0.batch = newValue } }
     }
 
     /// Whether a job's body may be kept in memory from its submit on: nothing but what is submitted belongs to it, and

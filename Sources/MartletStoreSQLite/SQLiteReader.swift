@@ -198,9 +198,9 @@ actor SQLiteReader {
             scanOver: try database.prepare(
                 "SELECT id, lane, state FROM jobs WHERE state >= 4 AND state = ?2 AND id > ?1 ORDER BY id"),
             scanBatch: try database.prepare(
-                "SELECT id, lane, state FROM jobs WHERE batch IS NOT NULL AND batch = ?2 AND id > ?1 ORDER BY id"),
+                Self.scan(marked: .batch)),
             scanWorkflow: try database.prepare(
-                "SELECT id, lane, state FROM jobs WHERE workflow IS NOT NULL AND workflow = ?2 AND id > ?1 ORDER BY id"),
+                Self.scan(marked: .workflow)),
             fetch: try database.prepare(
                 """
                 SELECT lane, state, created, due, failures, deaths, finished, failure_kind, failure_message, options,
@@ -215,6 +215,13 @@ actor SQLiteReader {
             groups: try GroupQuestions(database))
         self.opened = connection
         return connection
+    }
+
+    private static func scan(marked kind: JobMark.Kind) -> String {
+        """
+        SELECT id, lane, state FROM marks JOIN jobs ON id = job
+        WHERE kind = \(kind.rawValue) AND value = ?2 AND job > ?1 ORDER BY job
+        """
     }
 
     /// Lets `body` see one moment.

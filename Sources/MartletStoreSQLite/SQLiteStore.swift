@@ -103,14 +103,13 @@ package actor SQLiteStore: JobStore {
                 """),
             orderedJobs: try database.prepare(
                 """
-                SELECT due, id, lane, options FROM jobs WHERE state = 1 AND flags & 512 AND (due, id) > (?, ?)
-                AND due <= ? ORDER BY due, id LIMIT ?
+                SELECT value, job, lane, options FROM marks JOIN jobs ON id = job
+                WHERE kind = 2 AND (value, job) > (?, ?) AND value <= ? ORDER BY value, job LIMIT ?
                 """),
             expiredJobs: try database.prepare(
                 """
-                SELECT expires, id, lane, options FROM jobs
-                WHERE state <= 2 AND expires IS NOT NULL AND (expires, id) > (?, ?) AND expires <= ?
-                ORDER BY expires, id LIMIT ?
+                SELECT value, job, lane, options FROM marks JOIN jobs ON id = job
+                WHERE kind = 1 AND (value, job) > (?, ?) AND value <= ? ORDER BY value, job LIMIT ?
                 """))
         self.space.replenish()
         let epoch = try database.integer("SELECT epoch FROM owner") ?? 0

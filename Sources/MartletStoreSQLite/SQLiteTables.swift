@@ -37,15 +37,18 @@ struct SQLiteTables: JobTables {
         row.bind(to: insert)
         insert.bind(JobRow.columnCount, row.createdAt.microseconds)
         insert.bind(JobRow.columnCount + 1, copying: row.options.stored)
-        insert.bind(JobRow.columnCount + 2, row.options.batch.map { Int64(bitPattern: $0.rawValue) })
-        insert.bind(JobRow.columnCount + 4, Int64(row.id.rawValue))
+        insert.bind(JobRow.columnCount + 3, Int64(row.id.rawValue))
         try payload.withUnsafeBytes { bytes throws(StoreError) in
-            insert.bind(JobRow.columnCount + 3, borrowing: bytes)
+            insert.bind(JobRow.columnCount + 2, borrowing: bytes)
             try insert.run()
+        }
+        for mark in Self.marks(of: row) + JobMark.lasting(of: row) {
+            try self.run(self.statements.writeMark, mark, row.id)
         }
     }
 
     func write(_ row: JobRow) throws(StoreError) {
+        try self.changeMarks(of: row, to: Self.marks(of: row))
         row.bind(to: self.statements.writeRow)
         self.statements.writeRow.bind(JobRow.columnCount, Int64(row.id.rawValue))
         try self.statements.writeRow.run()
@@ -61,10 +64,39 @@ struct SQLiteTables: JobTables {
     }
 
     func remove(_ row: JobRow) throws(StoreError) {
+        try self.changeMarks(of: row, to: [])
+        for mark in JobMark.lasting(of: row) { try self.run(self.statements.deleteMark, mark, row.id) }
         try self.run(self.statements.deleteJob, of: row.id)
         if row.flags.contains(.attempts) { try self.run(self.statements.deleteAttempts, of: row.id) }
         if row.flags.contains(.result) { try self.run(self.statements.deleteResult, of: row.id) }
         if row.flags.contains(.checkpoint) { try self.run(self.statements.deleteCheckpoint, of: row.id) }
+    }
+
+    private static func marks(of row: JobRow) -> [JobMark] {
+        JobMark.changing(state: row.state, due: row.due, expires: row.expires, flags: row.flags)
+    }
+
+    /// Puts the marks that change with the state in the place of those that the stored row has.
+    private func changeMarks(of row: JobRow, to new: [JobMark]) throws(StoreError) {
+        guard !row.flags.isDisjoint(with: [.expiring, .ordered]) else { return }
+        let read = self.statements.readMarked
+        read.bind(0, Int64(row.id.rawValue))
+        guard try read.step() else { return }
+        let old = JobMark.changing(
+            state: JobState(rawValue: UInt8(clamping: read.integer(0))) ?? row.state,
+            due: read.optionalInteger(1).map { WallTime(microseconds: $0) },
+            expires: read.optionalInteger(2).map { WallTime(microseconds: $0) },
+            flags: JobFlags(rawValue: UInt32(clamping: read.integer(3))))
+        read.reset()
+        for mark in old where !new.contains(mark) { try self.run(self.statements.deleteMark, mark, row.id) }
+        for mark in new where !old.contains(mark) { try self.run(self.statements.writeMark, mark, row.id) }
+    }
+
+    private func run(_ statement: Statement, _ mark: JobMark, _ id: JobID) throws(StoreError) {
+        statement.bind(0, mark.kind.rawValue)
+        statement.bind(1, mark.value)
+        statement.bind(2, Int64(id.rawValue))
+        try statement.run()
     }
 
     private func run(_ statement: Statement, of id: JobID) throws(StoreError) {

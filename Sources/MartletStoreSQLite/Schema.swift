@@ -22,8 +22,8 @@ enum Schema {
         CREATE TABLE jobs(
             id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, state INTEGER NOT NULL, created INTEGER NOT NULL,
             due INTEGER, failures INTEGER, deaths INTEGER, finished INTEGER, failure_kind TEXT, failure_message TEXT,
-            options BLOB, flags INTEGER, expires INTEGER, batch INTEGER, workflow INTEGER, waits INTEGER,
-            revision INTEGER, payload BLOB NOT NULL);
+            options BLOB, flags INTEGER, expires INTEGER, workflow INTEGER, waits INTEGER, revision INTEGER,
+            payload BLOB NOT NULL);
         CREATE INDEX jobs_scheduled ON jobs(due, id, lane) WHERE state = 1;
         CREATE INDEX jobs_over ON jobs(state, id, lane) WHERE state >= 4;
         CREATE TABLE sessions(
@@ -34,13 +34,13 @@ enum Schema {
             exceptions BLOB);
         CREATE TABLE nodes(name TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, lease INTEGER NOT NULL) WITHOUT ROWID;
         """
-    /// What version 2 has and version 1 had not.
+    /// What version 2 has and version 1 had not. What few jobs have is found by marks, see ``JobMark``: an index on the
+    /// jobs would be looked at for every job that comes and goes.
     private static let additions = """
-        CREATE INDEX jobs_expiring ON jobs(expires, id, lane) WHERE state <= 2 AND expires IS NOT NULL;
         CREATE INDEX jobs_kept ON jobs(expires, id) WHERE state >= 4 AND expires IS NOT NULL;
-        CREATE INDEX jobs_ordered ON jobs(due, id, lane) WHERE state = 1 AND flags & 512;
-        CREATE INDEX jobs_batch ON jobs(batch, id) WHERE batch IS NOT NULL;
-        CREATE INDEX jobs_workflow ON jobs(workflow, id) WHERE workflow IS NOT NULL;
+        CREATE TABLE marks(
+            kind INTEGER NOT NULL, value INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY(kind, value, job))
+            WITHOUT ROWID;
         CREATE TABLE unique_keys(
             scope INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, job INTEGER NOT NULL, until INTEGER,
             PRIMARY KEY(scope, name, key)) WITHOUT ROWID;
@@ -81,7 +81,6 @@ enum Schema {
         ALTER TABLE lanes ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE jobs ADD COLUMN flags INTEGER;
         ALTER TABLE jobs ADD COLUMN expires INTEGER;
-        ALTER TABLE jobs ADD COLUMN batch INTEGER;
         ALTER TABLE jobs ADD COLUMN workflow INTEGER;
         ALTER TABLE jobs ADD COLUMN waits INTEGER;
         ALTER TABLE jobs ADD COLUMN revision INTEGER;

@@ -20,6 +20,9 @@ struct StoreStatements {
     let insertRow: Statement
     let writeRow: Statement
     let writePayload: Statement
+    let readMarked: Statement
+    let writeMark: Statement
+    let deleteMark: Statement
     let findOver: Statement
     let findHold: Statement
     let writeHold: Statement
@@ -81,8 +84,8 @@ struct StoreStatements {
         self.readRow = try database.prepare("SELECT \(JobRow.columns), created, options FROM jobs WHERE id = ?")
         self.insertRow = try database.prepare(
             """
-            INSERT INTO jobs(\(JobRow.columns), created, options, batch, payload, id)
-            VALUES (\(Array(repeating: "?", count: Int(JobRow.columnCount) + 5).joined(separator: ", ")))
+            INSERT INTO jobs(\(JobRow.columns), created, options, payload, id)
+            VALUES (\(Array(repeating: "?", count: Int(JobRow.columnCount) + 4).joined(separator: ", ")))
             """)
         self.writeRow = try database.prepare(
             """
@@ -90,6 +93,9 @@ struct StoreStatements {
             = (\(Array(repeating: "?", count: Int(JobRow.columnCount)).joined(separator: ", "))) WHERE id = ?
             """)
         self.writePayload = try database.prepare("UPDATE jobs SET payload = ? WHERE id = ?")
+        self.readMarked = try database.prepare("SELECT state, due, expires, flags FROM jobs WHERE id = ?")
+        self.writeMark = try database.prepare("INSERT INTO marks(kind, value, job) VALUES (?, ?, ?)")
+        self.deleteMark = try database.prepare("DELETE FROM marks WHERE kind = ? AND value = ? AND job = ?")
         self.findOver = try database.prepare(
             "SELECT id FROM jobs WHERE state >= 4 AND expires IS NOT NULL AND expires <= ? ORDER BY expires, id LIMIT ?"
         )

@@ -73,6 +73,8 @@ package struct JobFlags: OptionSet, Hashable, Sendable {
     package static let callback = JobFlags(rawValue: 1 << 7)
     /// Jobs of its key run one after the other: recovery looks for those that are scheduled.
     package static let ordered = JobFlags(rawValue: 1 << 9)
+    /// It expires unless it starts in time.
+    package static let expiring = JobFlags(rawValue: 1 << 10)
     /// A result is kept.
     package static let result = JobFlags(rawValue: 1 << 8)
     /// It is dead and stays until somebody sees to it, and its workflow with it.

@@ -64,6 +64,7 @@ extension JobTables {
             try self.setHold(on: UniqueName(unique, of: self.laneKey(job.lane)), UniqueHold(job: id))
             flags.insert(.unique)
         }
+        if job.options.expiry != nil { flags.insert(.expiring) }
         if job.options.isOrdered { flags.insert(.ordered) }
         if let batch = job.options.batch {
             try self.joinBatch(batch)
