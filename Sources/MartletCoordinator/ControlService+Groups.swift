@@ -109,13 +109,37 @@ extension ControlService {
         do {
             missing = try await self.commit(work(moved), record, kind: .intake)
         } catch {
-            await self.dispatcher.putBack(moved)
+            await self.putBack(moved)
             throw error
         }
         let gone = Set(missing)
-        await self.dispatcher.giveUp(moved.filter { gone.contains($0.id) }.map(\.ready))
+        await self.putBack(moved.filter { gone.contains($0.id) })
         let others = jobs.map(\.id).filter { !taken.contains($0) && !blocked.contains($0) }
         return (missing + others).sorted()
+    }
+
+    /// Jobs that were taken have not been changed: they are as the store has them, which may be otherwise than they were
+    /// seen to be, or over.
+    private func putBack(_ jobs: [Consequences.Waiting]) async {
+        guard !jobs.isEmpty else { return }
+        var waiting: [Consequences.Waiting] = []
+        var over = Set(jobs.map(\.id))
+        var left = jobs.map(\.id).sorted()[...]
+        while !left.isEmpty {
+            guard let found = try? await self.store.load(Array(left), bytesMax: 16 << 20) else {
+                // Better twice at the store than lost to dispatch: what it then reads tells what is to be done.
+                return await self.dispatcher.putBack(jobs)
+            }
+            for job in found.jobs {
+                over.remove(job.id)
+                waiting.append(
+                    Consequences.Waiting(id: job.id, lane: job.lane, share: job.options.share, due: job.due))
+            }
+            guard !found.isComplete, let last = found.jobs.last?.id else { break }
+            left = left.drop { $0 <= last }
+        }
+        await self.dispatcher.putBack(waiting)
+        await self.dispatcher.giveUp(jobs.filter { over.contains($0.id) }.map(\.ready))
     }
 
     private func waiting(_ jobs: [JobRecord]) -> [Consequences.Waiting] {

@@ -122,6 +122,7 @@ package actor Dispatcher {
         if lasting.count < jobs.count {
             // Whether one has expired is seen when its body is read.
             let expiring = jobs.filter { $0.body.extras?.expires != nil }
+            for job in expiring { self.core.settled(job.id, at: self.loop.now) }
             self.enqueue(expiring.map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.body.traits.share) })
         }
         self.turnAgain = true
@@ -201,6 +202,7 @@ package actor Dispatcher {
 
     /// Jobs that were taken are as they were.
     package func putBack(_ jobs: [Consequences.Waiting]) async {
+        self.core.defineLanes(self.lanes.keys, at: self.loop.now)
         for job in jobs where self.taken.remove(job.id) != nil { self.enqueue([job]) }
         await self.turn()
     }

@@ -22,13 +22,14 @@ final class CoreDriver {
     /// - Parameter batch: jobs are handled many at once; every fourth is not, unless there are no others.
     init(
         slots: Int, prefetchMax: Int = 0, timeout: Duration = .seconds(1800), batch: BatchShape? = nil,
-        mixes: Bool = false
+        mixes: Bool = false, stuckHandlersMax: Int = 0
     ) {
         self.core = WorkerCore(
             WorkerCore.Profile(
                 name: "w", incarnation: 7, slots: slots, prefetchMax: prefetchMax, queues: [], types: ["t"],
                 batches: batch.map { [$0] } ?? [],
-                holdsNameLock: true, drainTimeout: .seconds(10), cancelGrace: .seconds(2)))
+                holdsNameLock: true, drainTimeout: .seconds(10), cancelGrace: .seconds(2),
+                stuckAfter: .seconds(3), stuckHandlersMax: stuckHandlersMax))
         let scope = JobScope(loop: self.world.makeProcess("w"), logHandler: { _ in })
         let single = JobKind(type: "t", queue: "q", timeout: timeout, scope: scope) { _, _ in }
         let many = batch.map { shape in
@@ -36,7 +37,7 @@ final class CoreDriver {
             return JobKind(type: "b", queue: "q", timeout: timeout, scope: scope, batch: handler) { _, _ in }
         }
         self.kinds = many.map { mixes ? [$0, $0, $0, single] : [$0] } ?? [single]
-        for slot in 0..<slots { _ = self.core.restart(slot) }
+        for slot in 0..<slots + stuckHandlersMax { _ = self.core.restart(slot) }
     }
 
     static func token(epoch: UInt64, _ sequence: UInt64) -> LeaseToken {

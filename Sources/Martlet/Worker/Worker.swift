@@ -283,7 +283,7 @@ public final class Worker: Sendable {
             let (result, left): (Result<Int, MartletError>, Int) = await withUnsafeContinuation { continuation in
                 root = loop.startRoot {
                     await withTaskGroup(of: Void.self) { group in
-                        for slot in 0..<self.configuration.slots {
+                        for slot in 0..<self.configuration.slots + self.configuration.stuckHandlers.slotsMax {
                             group.addTask { await board.serve(slot: slot, on: executor) }
                         }
                         group.addTask { await session.tickLoop() }
@@ -307,7 +307,9 @@ public final class Worker: Sendable {
             prefetchMax: self.configuration.prefetchMax, queues: self.configuration.queues, types: kinds.types,
             batches: kinds.batchShapes,
             holdsNameLock: environment.nameLock != nil, drainTimeout: self.configuration.drainTimeout,
-            cancelGrace: self.configuration.cancelGrace)
+            cancelGrace: self.configuration.cancelGrace,
+            stuckAfter: self.configuration.stuckHandlers.after,
+            stuckHandlersMax: self.configuration.stuckHandlers.slotsMax)
     }
 
     /// Random; who holds a lock on its name shows by the upper half which one.

@@ -30,8 +30,8 @@ final class WorkerBoard: Sendable {
 
     init(_ profile: WorkerCore.Profile, loop: EventLoop, log: Log) {
         self.core = Mutex(WorkerCore(profile))
-        self.slots = (0..<profile.slots).map { _ in SlotSignals() }
-        self.desks = Mutex(Array(repeating: nil, count: profile.slots))
+        self.slots = (0..<profile.slotsMax).map { _ in SlotSignals() }
+        self.desks = Mutex(Array(repeating: nil, count: profile.slotsMax))
         self.loop = loop
         self.log = log
     }
@@ -184,6 +184,10 @@ extension Log {
         case .leasesEnding(let count):
             self(.error, "handlers were cancelled: the coordinator is out of reach", [.count: count])
         case .drainStarted(let running): self(.notice, "leaving; waiting for running handlers", [.count: running])
+        case .stuck(let id, isSlotFree: false):
+            self(.error, "a handler ignores its cancellation and keeps its slot", [.job: id])
+        case .stuck(let id, isSlotFree: true):
+            self(.error, "a handler ignores its cancellation; another runs in its stead", [.job: id])
         case .drainTimedOut(let running):
             self(.warning, "handlers were cancelled: the drain timeout has passed", [.count: running])
         }

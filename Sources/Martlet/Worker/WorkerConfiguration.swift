@@ -29,6 +29,8 @@ public struct WorkerConfiguration: Sendable {
     public let drainTimeout: Duration
     /// How long a handler that was cancelled at shutdown may take to end before it is left behind.
     public let cancelGrace: Duration
+    /// What becomes of the slot of a handler that ignores its cancellation.
+    public let stuckHandlers: StuckHandlers
     /// The cluster token; needed where the coordinator does not listen on loopback.
     public let token: String?
     /// Where the lock on the name lies; `$XDG_RUNTIME_DIR/martlet` or `/tmp/martlet-UID` unless given.
@@ -40,6 +42,7 @@ public struct WorkerConfiguration: Sendable {
     public init(
         name: String? = nil, address: String = "tcp://127.0.0.1:7401", queues: [String] = [], slots: Int = 16,
         prefetchMax: Int = 1024, drainTimeout: Duration = .seconds(30), cancelGrace: Duration = .seconds(5),
+        stuckHandlers: StuckHandlers = .keepSlot,
         token: String? = nil, stateDirectory: String? = nil,
         logHandler: @escaping LogHandler = LogRecord.toStandardError()
     ) {
@@ -57,6 +60,7 @@ public struct WorkerConfiguration: Sendable {
         self.prefetchMax = prefetchMax
         self.drainTimeout = drainTimeout
         self.cancelGrace = cancelGrace
+        self.stuckHandlers = stuckHandlers
         self.token = token
         self.stateDirectory = stateDirectory
         self.logHandler = logHandler

@@ -130,6 +130,7 @@ extension WorkerCore {
         } else if dropped > 0, self.slots[slot].state == .running {
             self.slots[slot].state = .cancelled
             actions.append(.cancelSlot(slot))
+            self.watch(slot, into: &actions)
         }
         return dropped
     }

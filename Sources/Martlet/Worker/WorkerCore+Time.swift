@@ -11,6 +11,7 @@ extension WorkerCore {
         self.endTimedOut(at: now, into: &actions)
         self.endUnrenewed(at: now, into: &actions)
         self.pressDrain(at: now, into: &actions)
+        self.findStuck(at: now, into: &actions)
         if self.linedCount > 0, self.lines.contains(where: { $0.isRipe(at: now) }) {
             self.wakeSlots(at: now, into: &actions)
         }
@@ -64,6 +65,7 @@ extension WorkerCore {
         self.abandonedCount += 1
         self.dropCheckpoints(of: slot, into: &actions)
         actions.append(.cancelSlot(slot))
+        self.watch(slot, into: &actions)
     }
 
     mutating func planTick(at instant: Instant, into actions: inout [Action]) {
@@ -136,6 +138,7 @@ extension WorkerCore {
         for slot in self.slots.indices where self.slots[slot].state == .running {
             self.slots[slot].state = .cancelled
             actions.append(.cancelSlot(slot))
+            self.watch(slot, into: &actions)
             count += 1
         }
         return count
@@ -152,6 +155,7 @@ extension WorkerCore {
             // A batch that is ripe waits for a slot, not for the clock.
             if let ripeAt = line.ripeAt, ripeAt > now { next = min(next, ripeAt) }
         }
+        next = min(next, self.nextStuck)
         if !self.holdsNothing || self.isDraining {
             next = min(next, now < self.cancelAt ? self.cancelAt : self.leasesEndAt)
         }
@@ -181,6 +185,7 @@ extension WorkerCore {
         precondition(self.runningCount == self.slots.count { $0.holdsJob }, "running handlers are counted")
         precondition(
             self.abandonedCount == self.slots.count { $0.state == .abandoned }, "abandoned handlers are counted")
+        self.checkStuck()
         precondition(
             self.resultsTextBytes == self.results.reduce(0) { $0 + $1.textBytes }, "the texts of results are counted")
         precondition(self.creditTotal >= self.receivedTotal, "credit never falls below what was received")

@@ -77,6 +77,8 @@ package struct WorkerCore: Sendable {
         case leasesEnding(count: Int)
         case drainStarted(running: Int)
         case drainTimedOut(running: Int)
+        /// A handler was told to stop and has not, for so long that it counts as stuck.
+        case stuck(JobID, isSlotFree: Bool)
     }
 
     /// Where the session stands.
@@ -103,11 +105,18 @@ package struct WorkerCore: Sendable {
         package var drainTimeout: Duration
         /// How long a cancelled handler may take to end at shutdown.
         package var cancelGrace: Duration
+        /// A handler that was told to stop so long ago is stuck.
+        package var stuckAfter: Duration
+        /// Stuck handlers whose slots other jobs may have.
+        package var stuckHandlersMax: Int
 
         package init(
             name: String, incarnation: UInt64, slots: Int, prefetchMax: Int, queues: [String], types: [String],
-            batches: [BatchShape] = [], holdsNameLock: Bool, drainTimeout: Duration, cancelGrace: Duration
+            batches: [BatchShape] = [], holdsNameLock: Bool, drainTimeout: Duration, cancelGrace: Duration,
+            stuckAfter: Duration = .seconds(5), stuckHandlersMax: Int = 0
         ) {
+            self.stuckAfter = stuckAfter
+            self.stuckHandlersMax = stuckHandlersMax
             self.name = name
             self.incarnation = incarnation
             self.slots = slots
@@ -156,6 +165,10 @@ package struct WorkerCore: Sendable {
     var runningCount = 0
     /// Slots whose handler runs although the job is no longer this node's.
     var abandonedCount = 0
+    /// Of those, and of those told to stop whose job is still this node's: who does not.
+    package internal(set) var stuckCount = 0
+    /// Stuck handlers beside which another may run in their stead.
+    var freedCount = 0
 
     var results: [Report.Item] = []
     /// Of the texts in `results`.
@@ -185,7 +198,7 @@ package struct WorkerCore: Sendable {
     package init(_ profile: Profile) {
         precondition(profile.slots > 0, "a node needs at least one slot")
         self.profile = profile
-        self.slots = ContiguousArray(repeating: WorkerSlot(), count: profile.slots)
+        self.slots = ContiguousArray(repeating: WorkerSlot(), count: profile.slotsMax)
         self.lines = profile.batches.map { BatchLine($0) }
         // A slot itself asks for the first job of a batch.
         self.batchRoom = min(Self.batchRoomMax, profile.batches.reduce(0) { $0 + $1.jobsMax - 1 })
@@ -221,11 +234,13 @@ package struct WorkerCore: Sendable {
             self.finish(slot, outcome, into: &actions)
             self.slots[slot].state = .idle
         case .cancelled:
+            self.unstick(slot)
             // Stopped through no fault of its own: if it did not finish, it loses no attempt.
             self.finishCancelled(slot, outcome, into: &actions)
             self.vacate(slot, into: &actions)
             return .leave
         case .abandoned:
+            self.unstick(slot)
             self.abandonedCount -= 1
             self.vacate(slot, into: &actions)
             return .leave
@@ -236,7 +251,7 @@ package struct WorkerCore: Sendable {
             self.slots[slot].state = .vacant
             return .leave
         }
-        guard now < self.cancelAt, let next = self.start(in: slot, at: now, into: &actions) else {
+        guard now < self.cancelAt, self.hasFreeSlot, let next = self.start(in: slot, at: now, into: &actions) else {
             self.slots[slot].isWaiting = true
             self.idleSlots.append(slot)
             // The last report of a drain may be due now.
@@ -382,7 +397,8 @@ package struct WorkerCore: Sendable {
         let reported = self.outstanding?.items.count ?? 0
         guard !self.isDraining, self.results.count + reported < Self.resultsMax else { return self.receivedTotal }
         let room =
-            self.profile.slots - self.abandonedCount + self.prefetch + self.batchRoom - self.queue.count
+            self.profile.slots - self.abandonedCount + self.freedCount + self.prefetch + self.batchRoom
+            - self.queue.count
             - self.linedCount - self.runningCount
         return self.receivedTotal + UInt64(max(min(room, self.admission ?? room), 0))
     }
@@ -451,6 +467,11 @@ package struct WorkerSlot: Sendable {
     }
 
     var state = State.idle
+    /// By when its handler, which was told to stop, is to have stopped; nil until the clock is looked at.
+    var endsBy: Instant?
+    var isStuck = false
+    /// Stuck, and another handler may run in its stead.
+    var isFreed = false
     var isWaiting = false
     /// One unless it is a batch. Keeps its memory.
     var held: ContiguousArray<HeldJob> = []

@@ -13,8 +13,8 @@ enum WorkerCommand {
             "Exit code 0 is success. Exit code 65 is a failure for good: the job is dead. Any other exit code, or death "
                 + "by a signal, is a failure that is tried again after a back-off. The last 2 KiB written to standard "
                 + "error are kept as the reason, and the last 16 KiB of all output with the attempt.",
-            "The program leads a process group. When the job's time is up or the worker shuts down, the group gets "
-                + "SIGTERM and, 3 seconds later, SIGKILL; what the program leaves running ends with it.",
+            "The program leads a process group. When its job is cancelled, its time is up or the worker shuts down, the "
+                + "group gets SIGTERM and, after --kill-after, SIGKILL; what the program leaves running ends with it.",
             "SIGTERM or Ctrl-C ends the worker in good order: it starts nothing more, gives back what it fetched, and "
                 + "lets running programs finish for --drain-timeout.",
         ],
@@ -27,6 +27,7 @@ enum WorkerCommand {
             .option("slots", short: "s", "COUNT", "Programs that may run at once (as in cluster.json, else 16)"),
             .option("name", "NAME", "This worker's name: one for each process (the machine's name and process id)"),
             .option("drain-timeout", "DURATION", "How long programs may finish at the end (30s)"),
+            .option("kill-after", "DURATION", "How long a program may go on after SIGTERM (10s)"),
             .option(
                 "address", short: "a", "ADDRESS",
                 "Where the coordinator serves nodes (MARTLET_NODES_ADDRESS; else cluster.json)"),
@@ -41,9 +42,13 @@ enum WorkerCommand {
         ],
         action: Self.run)
 
-    /// Less than the worker's own patience, so that a program that ignores SIGTERM is gone before the worker leaves.
-    private static let killGrace: Duration = .seconds(3)
-    private static let cancelGrace: Duration = .seconds(5)
+    private static let killAfterRange: ClosedRange<Duration> = .zero ... .seconds(3600)
+    /// How much longer the worker itself waits, so that a program that ignores SIGTERM is gone before the worker leaves.
+    private static let killMargin: Duration = .seconds(2)
+
+    private static func killAfter(_ arguments: ParsedArguments) throws(CommandError) -> Duration {
+        try arguments.duration("kill-after", in: Self.killAfterRange) ?? .seconds(10)
+    }
 
     @Sendable private static func run(_ arguments: ParsedArguments, _ context: CommandContext) async throws {
         let types = try arguments.names("type")
@@ -56,7 +61,7 @@ enum WorkerCommand {
         let command = try Self.command(arguments, searchPath: context.environment["PATH"] ?? "/usr/bin:/bin")
         let loaded = try context.loadConfiguration()
         let configuration = try Self.configuration(arguments, context, loaded)
-        let supervisor = ProcessSupervisor(grace: Self.killGrace)
+        let supervisor = ProcessSupervisor(grace: try Self.killAfter(arguments))
         let handler = ExecHandler(
             command: command, variables: context.environment, supervisor: supervisor,
             leavesResult: arguments.flag("result"))
@@ -107,7 +112,9 @@ enum WorkerCommand {
             slots: try arguments.count("slots", in: 1...4096) ?? defaults.slots, prefetchMax: defaults.prefetchMax,
             drainTimeout: try arguments.duration("drain-timeout", in: .zero ... .seconds(86400))
                 ?? defaults.drainTimeout,
-            cancelGrace: Self.cancelGrace, token: token, logHandler: Self.logHandler(context))
+            cancelGrace: try Self.killAfter(arguments) + Self.killMargin,
+            stuckHandlers: .keepSlot(after: try Self.killAfter(arguments) + Self.killMargin), token: token,
+            logHandler: Self.logHandler(context))
     }
 
     private static func address(
