@@ -7,11 +7,15 @@ import MartletTransport
 final class SimulatedClient: @unchecked Sendable {
     let process: SimulatedProcess
     private let transport: InMemoryTransport
-    private unowned let cluster: SimulatedCluster
+    unowned let cluster: SimulatedCluster
     private var mayGoOn = true
+    private var ids: [JobID] = []
+    /// One of them pauses: who pauses must know when it is over.
+    private let mayPause: Bool
 
     init(index: Int, cluster: SimulatedCluster) {
         self.cluster = cluster
+        self.mayPause = index == 0
         self.process = cluster.world.makeProcess("client-\(index)")
         self.transport = cluster.network.transport(on: self.process, host: cluster.host(ofClient: index))
         self.process.spawn { await self.submitUntilStopped() }
@@ -33,6 +37,8 @@ final class SimulatedClient: @unchecked Sendable {
             else { continue }
             while self.mayGoOn {
                 await self.submitSome(client)
+                await self.changeSomething(client, of: self.ids)
+                if self.mayPause { await self.pauseSomething(client) }
                 let pause = self.cluster.world.random.duration(.milliseconds(1), .milliseconds(900))
                 try? await self.process.sleep(for: pause)
             }
@@ -53,6 +59,7 @@ final class SimulatedClient: @unchecked Sendable {
     private func submit(_ jobs: [NumberedJob], _ client: Client) async {
         guard let ids = try? await client.submit(raw: jobs.map(\.job)) else { return }
         self.cluster.witness.acknowledge(ids, numbers: jobs.map(\.number))
+        self.ids = (self.ids + ids).suffix(50)
     }
 }
 

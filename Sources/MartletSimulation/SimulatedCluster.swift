@@ -91,6 +91,16 @@ final class SimulatedCluster: @unchecked Sendable {
         self.parts = nil
     }
 
+    /// A pause was acknowledged: from now on the witness looks out for what begins, but for what nodes have.
+    func notePause(_ target: Pause.Target, acknowledgedIn epoch: Epoch) {
+        guard let parts = self.parts, parts.epoch == epoch, let process = self.coordinator?.process else { return }
+        let number = self.witness.resumed
+        process.spawn {
+            let held = await parts.registry.holders().keys
+            if self.witness.resumed == number { self.witness.paused(target, held: Set(held)) }
+        }
+    }
+
     /// Checks the state of the coordinator's actors, on its own process.
     func checkInvariants() {
         guard let parts = self.parts, let process = self.coordinator?.process else { return }
@@ -167,6 +177,9 @@ final class SimulatedCluster: @unchecked Sendable {
             priority: self.world.random.chance(0.2) ? .highest : .normal, timeout: .seconds(8), retry: retry)
         let queue = self.world.random.chance(0.15) ? "capped" : "q"
         self.share(&options)
+        if self.world.random.chance(0.05) {
+            options.expiry = self.world.random.duration(.milliseconds(200), .seconds(3))
+        }
         self.witness.announce(number, Self.limits(of: type, in: queue, options))
         let delay: Duration? =
             self.world.random.chance(0.1) ? self.world.random.duration(.milliseconds(10), .seconds(5)) : nil
@@ -190,6 +203,8 @@ final class SimulatedCluster: @unchecked Sendable {
     /// How many jobs may run beside it, by what they have in common, and whose order it keeps.
     private static func limits(of type: String, in queue: String, _ options: JobOptions) -> Witness.Limits {
         var limits = Witness.Limits()
+        limits.queue = queue
+        limits.type = type
         if type == "gamma" { limits.most["type gamma"] = Self.gammaMax }
         if queue == "capped" { limits.most["queue capped"] = Self.cappedMax }
         guard let key = options.key else { return limits }

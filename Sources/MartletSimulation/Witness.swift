@@ -7,7 +7,7 @@ package final class Witness: @unchecked Sendable {
     package enum Event: String, CaseIterable, Sendable {
         case coordinatorCrash, nodeCrash, nodeFrozen, partition, connectionCut, messageDropped, messageDelayed
         case requestDuplicated, rolledBack, diskFull, outcomeUnknown, wallClockStep, handlerFailed, handlerHung
-        case batchHandled
+        case batchHandled, jobCancelled, jobRescheduled, priorityChanged, paused, bulkOperation, jobExpired
         case resultRefused, submitRepeated, poisonKilledNode, jobDead, ranInOrder
         case childRan, cancelledWithParent, callbackReleased
     }
@@ -24,6 +24,8 @@ package final class Witness: @unchecked Sendable {
         package var most: [String: Int] = [:]
         /// Those with the same run one after the other, by id.
         package var order: String?
+        package var queue = ""
+        package var type = ""
 
         package init() {}
     }
@@ -34,14 +36,20 @@ package final class Witness: @unchecked Sendable {
     /// Ids that a client was told of, with the number in the payload.
     private var acknowledged: [JobID: UInt64] = [:]
     /// The payload number of each job that the store ever accepted.
-    private var stored: [JobID: UInt64] = [:]
+    private(set) var stored: [JobID: UInt64] = [:]
     private var jobOfNumber: [UInt64: JobID] = [:]
     private(set) var terminal: [JobID: JobState] = [:]
     var groups = GroupWitness()
     private var failures: [JobID: UInt16] = [:]
     private var running: [JobID: Set<Int>] = [:]
     /// By the number in the payload.
-    private var limits: [UInt64: Limits] = [:]
+    private(set) var limits: [UInt64: Limits] = [:]
+    /// Jobs that nodes have ever been given.
+    var everDelivered: Set<JobID> = []
+    /// What is paused, with the jobs that may begin all the same.
+    var pauses: [Pause.Target: Set<JobID>] = [:]
+    /// How often a client has begun to resume something.
+    var resumed = 0
     private var runningTogether: [String: Set<JobID>] = [:]
     /// Ordered jobs that have not ended.
     private var inOrder: [String: Set<JobID>] = [:]
@@ -82,9 +90,9 @@ package final class Witness: @unchecked Sendable {
             case (.succeed(let jobs), .applied(let missing)):
                 let gone = Set(missing)
                 for job in jobs where !gone.contains(job.id) { self.end(job.id, .succeeded) }
-            case (.update(let updates), .applied(let missing)):
-                let gone = Set(missing)
-                for update in updates where !gone.contains(update.id) { self.updated(update) }
+            case (.update(let updates), .applied(let missing)): self.updated(updates, but: missing)
+            case (.bulk(let step), .applied(let missing)):
+                if case .update(let updates) = step.work { self.updated(updates, but: missing) }
             case (.closeBatch(let id), .applied(missing: [])): self.groups.closed.insert(id)
             default: break
             }
@@ -118,6 +126,11 @@ package final class Witness: @unchecked Sendable {
         }
     }
 
+    private func updated(_ updates: [JobUpdate], but missing: [JobID]) {
+        let gone = Set(missing)
+        for update in updates where !gone.contains(update.id) { self.updated(update) }
+    }
+
     private func updated(_ update: JobUpdate) {
         if update.expected == .pending, self.terminal[update.id] != nil {
             self.fail("job \(update.id) changed after it had ended")
@@ -131,6 +144,7 @@ package final class Witness: @unchecked Sendable {
         if update.state.isTerminal {
             self.end(update.id, update.state)
             if update.state == .dead { self.count(.jobDead) }
+            if update.state == .expired { self.count(.jobExpired) }
         }
     }
 
@@ -139,6 +153,11 @@ package final class Witness: @unchecked Sendable {
         if let order = self.limits[number]?.order { self.inOrder[order]?.remove(id) }
         if let before = self.terminal.updateValue(state, forKey: id) {
             self.fail("job \(id) ended twice: \(before) and \(state)")
+        }
+        // Its handler may take a moment to hear of it, and counts no more.
+        if state == .cancelled || state == .expired {
+            for name in (self.limits[number]?.most ?? [:]).keys { self.runningTogether[name]?.remove(id) }
+            self.running[id] = nil
         }
     }
 
@@ -162,8 +181,11 @@ package final class Witness: @unchecked Sendable {
             self.fail("job \(id) runs under two leases, on processes \(others.sorted()) and \(process)")
         }
         self.running[id, default: []].insert(process)
+        // The handler of a job that was cancelled on its way here is told to stop.
+        guard self.terminal[id] == nil else { return }
         self.checkLimits(id)
         self.checkParents(of: id)
+        self.checkPauses(id)
     }
 
     private func checkLimits(_ id: JobID) {
