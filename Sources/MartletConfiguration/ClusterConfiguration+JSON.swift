@@ -4,7 +4,8 @@ extension ClusterConfiguration {
     /// The keys of `cluster.json`, by the path of the object that holds them; `*` stands for a name of the user's.
     package static let keys: [String: [String]] = [
         "": [
-            "$schema", "listen", "connect", "tokenFile", "store", "limits", "leases", "queues", "jobTypes", "worker",
+            "$schema", "listen", "connect", "tokenFile", "store", "limits", "leases", "retain", "queues", "jobTypes",
+            "worker",
         ],
         "listen": ["clients", "nodes"],
         "connect": ["clients", "nodes"],
@@ -13,7 +14,9 @@ extension ClusterConfiguration {
             "payloadMax", "nodesMax", "payloadCache", "pendingSubmitBytesMax", "submitJobsMax", "lanesMax",
         ],
         "leases": ["heartbeatInterval", "silentAfter", "duration"],
-        "queues.*": ["leaseDuration", "retainSucceeded", "concurrency", "keyConcurrency", "groups"],
+        "retain": ["succeeded", "dead", "cancelled", "expired"],
+        "queues.*.retain": ["succeeded", "dead", "cancelled", "expired"],
+        "queues.*": ["leaseDuration", "retainSucceeded", "retain", "concurrency", "keyConcurrency", "groups"],
         "jobTypes.*": ["timeout", "retry", "concurrency"],
         "jobTypes.*.retry": ["maxAttempts", "initialBackoff", "maxBackoff", "jitter"],
         "worker": ["slots", "prefetchMax", "drainTimeout"],
@@ -49,6 +52,7 @@ extension ClusterConfiguration {
     private init(root: JSONValue, hasTokenInEnvironment: Bool) throws(ConfigurationError) {
         let fields = try ObjectFields(root, path: "", known: Self.keys[""])
         let listen = try Self.listen(fields)
+        let retention = try Self.retention(fields, over: .standard)
         try self.init(
             listen: listen,
             connect: try Self.connect(fields, listen: listen),
@@ -56,7 +60,10 @@ extension ClusterConfiguration {
             store: try Self.store(fields),
             limits: try Self.limits(fields),
             leases: try Self.leases(fields),
-            queues: try Self.named("queues", in: fields, Self.queue),
+            retention: retention,
+            queues: try Self.named("queues", in: fields) { fields throws(ConfigurationError) in
+                try Self.queue(fields, retention: retention)
+            },
             jobTypes: try Self.named("jobTypes", in: fields, Self.jobType),
             worker: try Self.worker(fields),
             hasTokenInEnvironment: hasTokenInEnvironment)
@@ -134,15 +141,23 @@ extension ClusterConfiguration {
         return result
     }
 
-    private static func queue(_ fields: ObjectFields) throws(ConfigurationError) -> Queue {
+    private static func queue(
+        _ fields: ObjectFields, retention base: Retention
+    ) throws(ConfigurationError) -> Queue {
         let leaseDuration = try fields.duration("leaseDuration")
-        let retainSucceeded = try fields.duration("retainSucceeded") ?? .zero
+        var base = base
+        if let succeeded = try fields.duration("retainSucceeded") {
+            try Check.duration(succeeded, in: .zero ... .seconds(365 * 86400), path: fields.path("retainSucceeded"))
+            base = Retention(
+                succeeded: succeeded, dead: base.dead, cancelled: base.cancelled, expired: base.expired)
+        }
+        let retention = try Self.retention(fields, over: base)
         let concurrency = try fields.count("concurrency")
         let keyConcurrency = try fields.count("keyConcurrency")
         let groups = try Self.groups(fields)
         return try fields.relative { () throws(ConfigurationError) in
             try Queue(
-                leaseDuration: leaseDuration, retainSucceeded: retainSucceeded, concurrency: concurrency,
+                leaseDuration: leaseDuration, retention: retention, concurrency: concurrency,
                 keyConcurrency: keyConcurrency, groups: groups)
         }
     }

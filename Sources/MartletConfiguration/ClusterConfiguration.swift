@@ -11,6 +11,8 @@ package struct ClusterConfiguration: Hashable, Sendable {
     package let store: Store
     package let limits: Limits
     package let leases: Leases
+    /// How long jobs that are over stay listed, where their queue does not say otherwise.
+    package let retention: Retention
     /// Queues with settings of their own, by name.
     package let queues: [String: Queue]
     /// Job types with settings of their own, by name.
@@ -23,7 +25,8 @@ package struct ClusterConfiguration: Hashable, Sendable {
     /// - Throws: the first relation that does not hold.
     package init(
         listen: Listen = .standard, connect: Connect? = nil, tokenFile: String? = nil, store: Store = .standard,
-        limits: Limits = .standard, leases: Leases = .standard, queues: [String: Queue] = [:],
+        limits: Limits = .standard, leases: Leases = .standard,
+        retention: Retention = .standard, queues: [String: Queue] = [:],
         jobTypes: [String: JobType] = [:], worker: Worker = .standard, hasTokenInEnvironment: Bool = false
     ) throws(ConfigurationError) {
         if tokenFile == nil, !hasTokenInEnvironment {
@@ -52,6 +55,7 @@ package struct ClusterConfiguration: Hashable, Sendable {
         self.store = store
         self.limits = limits
         self.leases = leases
+        self.retention = retention
         self.queues = queues
         self.jobTypes = jobTypes
         self.worker = worker
@@ -120,8 +124,8 @@ extension ClusterConfiguration {
         /// How long a job stays leased to a node that went silent; nil takes ``Leases/duration``. A node that serves
         /// several queues takes the longest.
         package let leaseDuration: Duration?
-        /// How long, at least, succeeded jobs stay listed. Zero forgets them at once, which costs least.
-        package let retainSucceeded: Duration
+        /// How long jobs that are over stay listed.
+        package let retention: Retention
         /// Jobs of the queue, and of the queue with the same key, that may be with workers at once; nil is no limit.
         package let concurrency: Int?
         package let keyConcurrency: Int?
@@ -129,10 +133,9 @@ extension ClusterConfiguration {
         package let groups: [String: Int]
 
         package init(
-            leaseDuration: Duration? = nil, retainSucceeded: Duration = .zero, concurrency: Int? = nil,
+            leaseDuration: Duration? = nil, retention: Retention = .standard, concurrency: Int? = nil,
             keyConcurrency: Int? = nil, groups: [String: Int] = [:]
         ) throws(ConfigurationError) {
-            try Check.duration(retainSucceeded, in: .zero ... .seconds(365 * 86400), path: "retainSucceeded")
             try Check.concurrency(concurrency, path: "concurrency")
             try Check.concurrency(keyConcurrency, path: "keyConcurrency")
             for name in groups.keys.sorted() {
@@ -144,7 +147,7 @@ extension ClusterConfiguration {
                 }
             }
             self.leaseDuration = leaseDuration
-            self.retainSucceeded = retainSucceeded
+            self.retention = retention
             self.concurrency = concurrency
             self.keyConcurrency = keyConcurrency
             self.groups = groups

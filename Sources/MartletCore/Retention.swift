@@ -4,20 +4,17 @@ package struct Retention: Hashable, Sendable {
     package let dead: Duration?
     package let cancelled: Duration?
     package let expired: Duration?
-    /// Payloads and results of a queue's jobs that are over; beyond it the first that ended go. Nil is no limit.
-    package let bytesMax: Int?
 
     package static let standard = Retention()
 
     package init(
         succeeded: Duration? = .zero, dead: Duration? = nil, cancelled: Duration? = .seconds(86400),
-        expired: Duration? = .seconds(86400), bytesMax: Int? = nil
+        expired: Duration? = .seconds(86400)
     ) {
         self.succeeded = succeeded
         self.dead = dead
         self.cancelled = cancelled
         self.expired = expired
-        self.bytesMax = bytesMax
     }
 
     package func keptFor(_ state: JobState) -> Duration? {

@@ -45,7 +45,8 @@ private func read(_ json: String, hasToken: Bool = false) throws -> ClusterConfi
             leases: .init(heartbeatInterval: .milliseconds(100), silentAfter: .seconds(2), duration: .seconds(3)),
             queues: [
                 "mail.eu": .init(
-                    leaseDuration: .seconds(60), retainSucceeded: .seconds(86400), concurrency: 20, keyConcurrency: 2,
+                    leaseDuration: .seconds(60), retention: Retention(succeeded: .seconds(86400)), concurrency: 20,
+                    keyConcurrency: 2,
                     groups: ["big": 4])
             ],
             jobTypes: [

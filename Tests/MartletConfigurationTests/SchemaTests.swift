@@ -50,6 +50,8 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"worker\": {\"prefetchMax\": 0}}",
         "{\"queues\": {\"a\": {\"concurrency\": 5, \"keyConcurrency\": 1, \"groups\": {\"big\": 4, \"\": 2}}}}",
         "{\"jobTypes\": {\"a\": {\"concurrency\": 1}}}",
+        "{\"retain\": {\"dead\": \"30d\", \"succeeded\": \"forever\"}}",
+        "{\"queues\": {\"a\": {\"retain\": {\"expired\": \"0s\", \"cancelled\": \"1h\"}}}}",
     ])
     func acceptsWhatTheLoaderAccepts(json: String) throws {
         let source = Array(json.utf8)
@@ -65,6 +67,7 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"jobTypes\": {\"a\": {\"retry\": {\"jitter\": 2}}}}", "{\"worker\": {\"slots\": \"2\"}}",
         "{\"queues\": {\"a\": {\"concurrency\": 0}}}", "{\"queues\": {\"a\": {\"keyConcurrency\": \"1\"}}}",
         "{\"queues\": {\"a\": {\"groups\": {\"b\": 0}}}}", "{\"queues\": {\"a\": {\"groups\": {\"b\": 1001}}}}",
+        "{\"retain\": {\"dead\": \"always\"}}", "{\"retain\": {\"running\": \"1d\"}}",
         "{\"queues\": {\"a\": {\"groups\": {\"b\": 1.5}}}}", "{\"jobTypes\": {\"a\": {\"concurrency\": -1}}}",
     ])
     func refusesWhatTheLoaderRefuses(json: String) throws {

@@ -110,9 +110,10 @@ extension CoordinatorSettings {
             times: SessionTimes(
                 heartbeatInterval: configuration.leases.heartbeatInterval,
                 silentAfter: configuration.leases.silentAfter, leaseDuration: configuration.leases.duration),
+            retention: configuration.retention,
             queues: configuration.queues.mapValues {
                 QueueSettings(
-                    leaseDuration: $0.leaseDuration, retention: Retention(succeeded: $0.retainSucceeded),
+                    leaseDuration: $0.leaseDuration, retention: $0.retention,
                     limits: DispatchLimits.Queue(
                         concurrency: $0.concurrency, keyConcurrency: $0.keyConcurrency, weights: $0.groups))
             },
