@@ -225,8 +225,8 @@ package actor Dispatcher {
                 id: after.id, lane: move.before, share: after.share, due: move.dueBefore)
             let isTaken = self.taken.remove(after.id) != nil
             guard !held.contains(after.id) else { continue }
-            // What was on disk may have been read since it was taken.
-            let isFound = !self.takeOut([before]).isEmpty
+            // What was on disk may have been read since it was taken, before the change or after it.
+            let isFound = !(self.takeOut([before]) + self.takeOut([after])).isEmpty
             if isTaken || isFound { self.enqueue([after]) }
         }
     }
