@@ -62,6 +62,18 @@ import Testing
         #expect(coordinator.stop() == 0)
     }
 
+    @Test func anExportLosesNothing() throws {
+        let coordinator = try self.coordinator()
+        #expect(try self.martlet("submit", "t", "{\"n\": [1]}").code == 0)
+        #expect(try self.martlet("submit", "u", "-q", "other", "[]").code == 0)
+        let lines = try self.martlet("jobs", "export", "--queue", "default").objects()
+        #expect(lines.count == 1 && lines[0]["id"] as? String == "1" && lines[0]["state"] as? String == "ready")
+        #expect((lines[0]["payload"] as? [String: [Int]]) == ["n": [1]])
+        #expect((lines[0]["attempts"] as? [Any])?.isEmpty == true)
+        #expect(try self.martlet("jobs", "export").objects().count == 2)
+        #expect(coordinator.stop() == 0)
+    }
+
     @Test func aPauseIsShownAndEnds() throws {
         let coordinator = try self.coordinator()
         #expect(try self.martlet("submit", "t").code == 0)

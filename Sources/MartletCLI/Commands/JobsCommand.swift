@@ -27,7 +27,7 @@ enum JobsCommand {
                     .init(command: "martlet jobs show 42 --payload > job.json", meaning: "Save a job's payload.")
                 ],
                 action: Self.show),
-        ] + ChangeJobsCommand.specs)
+        ] + ChangeJobsCommand.specs + [ExportCommand.spec])
 
     static let filterOptions: [OptionSpec] = [
         .option("state", short: "s", "STATE", "Only jobs in this state", choices: JobText.stateNames),
