@@ -72,9 +72,7 @@ MUTANTS = [
     ("a pause is forgotten at a restart", COORDINATOR + "ControlService.swift",
      "        for target in self.pauses.keys.sorted() { await self.dispatcher.pause(target.pause) }", ""),
     ("a job taken out for a change does not come back", COORDINATOR + "Dispatcher.swift",
-     "            if isTaken || isFound { self.enqueue([after]) }", "            if isFound { self.enqueue([after]) }"),
-    ("a job that is being moved stays in dispatch", COORDINATOR + "Dispatcher.swift",
-     "            guard !held.contains(after.id) else { continue }", ""),
+     "            if isTaken || isFound { self.enqueue([after]) }", "            if !isTaken, isFound { self.enqueue([after]) }"),
     ("a worker keeps running after its leases", SDK + "Worker/WorkerCore+Time.swift",
      "        guard now >= self.cancelAt, !self.holdsNothing || self.isDraining else { return }", "        if true { return }"),
 ]
