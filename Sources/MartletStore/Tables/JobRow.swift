@@ -78,7 +78,7 @@ package struct JobFlags: OptionSet, Hashable, Sendable {
     /// A result is kept.
     package static let result = JobFlags(rawValue: 1 << 8)
     /// It is dead and stays until somebody sees to it, and its workflow with it.
-    package static let pinned = JobFlags(rawValue: 1 << 10)
+    package static let pinned = JobFlags(rawValue: 1 << 11)
 }
 
 /// Names a workflow: the id of its first job.
