@@ -5,7 +5,7 @@ public struct JobOptions: Hashable, Sendable {
     public var timeout: Duration?
     public var retry: RetryPolicy?
     /// What few jobs have; nil if all of it is as usual, so that most jobs pay for one pointer.
-    private var rare: RareBox?
+    private var rare: Boxed<Rare>?
 
     public init(priority: Priority = .normal, timeout: Duration? = nil, retry: RetryPolicy? = nil) {
         self.priority = priority
@@ -36,7 +36,7 @@ public struct JobOptions: Hashable, Sendable {
     /// All rare options at once; nil if none is set.
     package var rareOptions: Rare? {
         get { self.rare?.value }
-        set { self.rare = newValue.flatMap { $0 == .none ? nil : RareBox($0) } }
+        set { self.rare = newValue.flatMap { $0 == .none ? nil : Boxed($0) } }
     }
 
     private mutating func change(_ change: (inout Rare) -> Void) {
@@ -108,18 +108,6 @@ extension JobOptions {
         guard let rare = self.rare?.value, rare.group != nil || rare.key != nil else { return nil }
         return LaneShare(group: rare.group ?? "", key: rare.key ?? "", isOrdered: rare.isOrdered)
     }
-}
-
-/// Shared by all copies of the options that hold it.
-private final class RareBox: Hashable, Sendable {
-    let value: JobOptions.Rare
-
-    init(_ value: JobOptions.Rare) {
-        self.value = value
-    }
-
-    static func == (a: RareBox, b: RareBox) -> Bool { a === b || a.value == b.value }
-    func hash(into hasher: inout Hasher) { hasher.combine(self.value) }
 }
 
 /// Names what a set of jobs have in common: sent once for many jobs, stored once a lane.

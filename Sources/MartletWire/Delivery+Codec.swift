@@ -82,12 +82,13 @@ extension Delivery.Job: FrameRecord {
 
     @inline(__always)
     init(record reader: inout FrameReader) throws(WireError) {
-        self.id = try reader.readJobID()
-        self.leaseSequence = try reader.read()
-        self.attempt = try reader.read()
-        self.template = try reader.read()
-        self.payload = try reader.readBytes()
-        self.extras = reader.isExtended ? try Delivery.Extras.read(from: &reader) : nil
+        let id = try reader.readJobID()
+        let leaseSequence: UInt64 = try reader.read()
+        let attempt: UInt16 = try reader.read()
+        let template: UInt16 = try reader.read()
+        self.init(
+            id: id, leaseSequence: leaseSequence, attempt: attempt, template: template,
+            payload: try reader.readBytes(), extras: reader.isExtended ? try Delivery.Extras.read(from: &reader) : nil)
     }
 }
 

@@ -133,13 +133,17 @@ package struct Delivery: Message {
         package var template: UInt16
         package var payload: Bytes
         /// Nil for most.
-        package var extras: Extras?
+        package var extras: Extras? {
+            get { self.boxedExtras?.value }
+            set { self.boxedExtras = newValue.map { Boxed($0) } }
+        }
+        private var boxedExtras: Boxed<Extras>?
 
         package init(
             id: JobID, leaseSequence: UInt64, attempt: UInt16, template: UInt16, payload: Bytes,
             extras: Extras? = nil
         ) {
-            self.extras = extras
+            self.boxedExtras = extras.map { Boxed($0) }
             self.id = id
             self.leaseSequence = leaseSequence
             self.attempt = attempt
