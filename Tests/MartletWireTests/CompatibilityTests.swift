@@ -21,7 +21,7 @@ import Testing
     @Test(arguments: Sample.all)
     func flagsThatAreNotKnownAreIgnored(sample: Sample) throws {
         var parts = FrameParts(sample.frame)
-        parts.header[6] = 0xFE
+        parts.header[6] |= 0xFE
         parts.header[7] = 0xFF
         #expect(try sample.decodes(parts.frame))
     }

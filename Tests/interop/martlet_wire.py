@@ -10,31 +10,37 @@ NUMBERS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "f64": "<d", "dura
            "token": "<QQ", "session": "<QQ"}
 
 # One "name:type" a field. "bits:a,?b": bit 0 is the boolean a, bit 1 says whether the field b is there.
-# "nx:count" is the length of the list x; "if result=2" guards the fields behind it.
-TEMPLATE = ("bits:?timeout,?retry priority:u8 timeout:duration max_attempts:u16@retry initial_backoff:duration@retry "
-            "max_backoff:duration@retry jitter:f64@retry type:text queue:text")
-JOB = ("id:u64 bits:?due,?finished_at,?failure,?node state:u8 node_deaths:u8 failures:u16 payload_count:u32 "
+# "nx:count" is the length of the list x; "if result=2,6" guards the fields behind it, up to the next "if".
+# "opt-" before a type: the field is written only if its bit is set. Behind "extended" are fields of frames that have the
+# flag of that name.
+TEMPLATE = ("bits:?timeout,?retry,?options priority:u8 timeout:duration max_attempts:u16@retry initial_backoff:duration@retry "
+            "max_backoff:duration@retry jitter:f64@retry type:text queue:text options:opt-bytes")
+JOB = ("id:u64 bits:?due,?finished_at,?failure,?node,?later state:u8 node_deaths:u8 failures:u16 payload_count:u32 "
        "created_at:time due:time finished_at:time failure_kind:text@failure failure_message:text@failure node:text "
-       + TEMPLATE.replace("bits:", "bits2:"))
+       + TEMPLATE.replace("bits:", "bits2:") + " later:opt-later")
+PROGRESS = "id:u64 fraction:f64 message:text"
+ATTEMPT = "number:u32 ended_at:time node:text failure_kind:text failure_message:text output:bytes"
 SELECTION = ("bits3:?selected_state,?queue,?type,?tag,?created_before,?batch,?workflow,?group selected_state:u8 "
              "created_before:time batch:u64 workflow:u64 queue:text type:text tag:text group:text")
 ACTION = "action:u8 bits2:?argument argument:time "
 KINDS = {  # name: (kind, first record, {list: element})
     "authenticate": (1, "nonce:bytes proof:bytes", {}),
     "authenticated": (129, "proof:bytes", {}),
-    "error": (255, "code:u16 message:text challenge:bytes", {}),
+    "error": (255, "code:u16 message:text challenge:bytes if code=18 existing:u64", {}),
     "ping": (16, "", {}),
     "pong": (144, "epoch:u64 wall_time:time uptime:duration bits:recovered node_count:u32 pending_count:u64 "
                   "version:text", {}),
     "open_session": (17, "session:session", {}),
-    "session_opened": (145, "payload_max:u32 submits_in_flight_max:u32", {}),
+    "session_opened": (145, "payload_max:u32 submits_in_flight_max:u32 extended features:u32", {}),
     "submit": (18, "session:session sequence:u64 templates:count jobs:count",
                {"templates": TEMPLATE, "jobs": "template:u16 bits:?due due:time payload:bytes"}),
-    "submitted": (146, "first:u64 count:u32 bits:repeat", {}),
+    "submitted": (146, "first:u64 count:u32 bits:repeat,?exceptions exceptions:opt-count",
+                  {"exceptions": "place:u32 id:u64 bits:replaced"}),
     "list_jobs": (19, "bits:?state,?queue,?type,?after state:u8 after:u64 limit:u32 queue:text type:text", {}),
     "job_list": (147, "bits:?next next:u64 jobs:count", {"jobs": JOB}),
     "show_job": (20, "id:u64", {}),
-    "job_detail": (148, "payload:bytes", {"job": JOB}),
+    "job_detail": (148, "payload:bytes extended attempts:count16 bits:?result result:bytes",
+                   {"job": JOB, "attempts": ATTEMPT}),
     "list_queues": (21, "", {}),
     "queue_list": (149, "queues:count", {
         "queues": "ready:u64 running:u64 scheduled:u64 dead:u64 submitted_total:u64 succeeded_total:u64 "
@@ -46,6 +52,9 @@ KINDS = {  # name: (kind, first record, {list: element})
                  "failed_total:u64 name:text queues:names types:names"}),
     "change_dead": (23, "bits:?queue,?type action:u8 ids:count queue:text type:text", {"ids": "=u64"}),
     "dead_changed": (151, "count:u64 missing:count", {"missing": "=u64"}),
+    "await_job": (48, "id:u64 timeout:duration", {}),
+    "job_ended": (176, "id:u64 state:u8 bits:?result,?failure result:bytes failure_kind:text@failure "
+                       "failure_message:text@failure", {}),
     "change_jobs": (32, "bits:dry_run,?after after:u64 ids:count " + ACTION + SELECTION, {"ids": "=u64"}),
     "jobs_changed": (160, "bits:finished,?bulk,?next count:u64 bulk:u64 next:u64 missing:count", {"missing": "=u64"}),
     "list_bulk": (33, "bits:?id id:u64", {}),
@@ -59,15 +68,18 @@ KINDS = {  # name: (kind, first record, {list: element})
     "register": (64, "incarnation:u64 slots:u32 prefetch_max:u32 bits:holds_name_lock last_delivery:u64 number:u64 queues:count "
                      "types:count inventory:count name:text",
                  {"queues": "=text", "types": "=text", "inventory": "id:u64 token:token phase:u8"}),
-    "registered": (192, "key:u64 epoch:u64 heartbeat_interval:duration lease_duration:duration verdicts:count",
+    "registered": (192, "key:u64 epoch:u64 heartbeat_interval:duration lease_duration:duration verdicts:count "
+                   "extended features:u32",
                    {"verdicts": "verdict:u8 token:token"}),
     "fetch": (65, "key:u64 last_delivery:u64 credit_total:u64", {}),
     "delivery": (193, "number:u64 epoch:u64 templates:count jobs:count",
-                 {"templates": "timeout:duration type:text queue:text",
-                  "jobs": "id:u64 lease_sequence:u64 attempt:u16 template:u16 payload:bytes"}),
-    "report": (66, "key:u64 number:u64 last_delivery:u64 credit_total:u64 bits:draining,last running:count items:count",
-               {"running": "=u64", "items": "id:u64 token:token result:u8 if result=2 bits:retryable kind:text "
-                                            "message:text"}),
+                 {"templates": "timeout:duration type:text queue:text extended tags:names metadata:pairs",
+                  "jobs": "id:u64 lease_sequence:u64 attempt:u16 template:u16 payload:bytes extended extras:extras"}),
+    "report": (66, "key:u64 number:u64 last_delivery:u64 credit_total:u64 bits:draining,last running:count items:count "
+                   "extended progress:count",
+               {"running": "=u64", "items": "id:u64 token:token result:u8 if result=2,6 bits:retryable kind:text "
+                                            "message:text if result=6 output:bytes if result=4 completion:completion "
+                                            "if result=5 checkpoint:bytes", "progress": PROGRESS}),
     "report_reply": (194, "number:u64 verdicts:count", {"verdicts": "=u8"}),
     "control": (67, "key:u64 last_order:u64", {}),
     "order": (195, "number:u64 bits:drain ended:count", {"ended": "=token"}),
@@ -96,6 +108,8 @@ def read(kind, record, at):
             name, at = read("text", record, at)
             names.append(name)
         return names, at
+    if kind in COMPOSITES:
+        return COMPOSITES[kind][0](record, at)
     length, at = read("u16" if kind == "text" else "u32", record, at)
     raw, at = take(record, at, length)
     return (raw.decode() if kind == "text" else raw), at
@@ -108,60 +122,176 @@ def write(kind, value):
         return struct.pack(NUMBERS[kind], *(value if isinstance(value, (tuple, list)) else (value,)))
     if kind == "names":
         return struct.pack("<H", len(value)) + b"".join(write("text", name) for name in value)
+    if kind in COMPOSITES:
+        return COMPOSITES[kind][1](value)
     raw = (value or "").encode() if kind == "text" else bytes(value or b"")
     return struct.pack("<H" if kind == "text" else "<I", len(raw)) + raw
 
 
-def steps(schema, fields):
+def read_pairs(record, at):
+    (count, at), pairs = read("u16", record, at), {}
+    for _ in range(count):
+        name, at = read("text", record, at)
+        pairs[name], at = read("text", record, at)
+    return pairs, at
+
+
+def write_pairs(pairs):
+    return write("u16", len(pairs)) + b"".join(write("text", name) + write("text", pairs[name]) for name in sorted(pairs))
+
+
+def read_extras(record, at):
+    """What few jobs of a delivery bring with them; None for nothing."""
+    bits, at = read("u8", record, at)
+    if not bits & 7:
+        return None, at
+    extras = {"expires_in": None, "checkpoint": None, "parents": []}
+    if bits & 1:
+        extras["expires_in"], at = read("duration", record, at)
+    if bits & 2:
+        extras["checkpoint"], at = read("bytes", record, at)
+    count, at = read("u16", record, at) if bits & 4 else (0, at)
+    for _ in range(count):
+        parent = {}
+        parent["id"], at = read("u64", record, at)
+        parent["state"], at = read("u8", record, at)
+        parent["name"], at = read("text", record, at)
+        has_result, at = read("u8", record, at)
+        parent["result"], at = read("bytes", record, at) if has_result & 1 else (None, at)
+        extras["parents"].append(parent)
+    return extras, at
+
+
+def write_extras(extras):
+    if extras is None:
+        return b"\0"
+    expires_in, checkpoint, parents = extras["expires_in"], extras["checkpoint"], extras["parents"]
+    out = bytes([(expires_in is not None) | (checkpoint is not None) << 1 | bool(parents) << 2])
+    out += b"" if expires_in is None else write("duration", expires_in)
+    out += b"" if checkpoint is None else write("bytes", checkpoint)
+    if parents:
+        out += write("u16", len(parents))
+    for parent in parents:
+        out += write("u64", parent["id"]) + write("u8", parent["state"]) + write("text", parent["name"])
+        out += b"\0" if parent["result"] is None else b"\1" + write("bytes", parent["result"])
+    return out
+
+
+def read_completion(record, at):
+    """What a success leaves: its result, and jobs that come into being with it."""
+    has_result, at = read("u8", record, at)
+    completion = {"result": None, "follow_ups": []}
+    if has_result & 1:
+        completion["result"], at = read("bytes", record, at)
+    count, at = read("u32", record, at)
+    for _ in range(count):
+        nested, at = read("bytes", record, at)
+        completion["follow_ups"].append(read_record(FOLLOW_UP, nested))
+    return completion, at
+
+
+def write_completion(completion):
+    result = completion["result"]
+    out = b"\0" if result is None else b"\1" + write("bytes", result)
+    out += write("u32", len(completion["follow_ups"]))
+    return out + b"".join(write("bytes", write_record(FOLLOW_UP, job)) for job in completion["follow_ups"])
+
+
+def read_later(record, at):
+    """Fields of a job as people see it that 0.1.0 does not know."""
+    bits, at = read("u8", record, at)
+    expires, at = read("time", record, at)
+    workflow, at = read("u64", record, at)
+    waits, at = read("u32", record, at)
+    later = {"expires": expires if bits & 1 else None, "workflow": workflow if bits & 2 else None, "waits": waits,
+             "progress": None}
+    if bits & 4:
+        later["progress"] = {}
+        for name, kind in (("id", "u64"), ("fraction", "f64"), ("message", "text")):
+            later["progress"][name], at = read(kind, record, at)
+    return later, at
+
+
+def write_later(later):
+    progress = later["progress"]
+    out = bytes([(later["expires"] is not None) | (later["workflow"] is not None) << 1 | (progress is not None) << 2])
+    out += write("time", later["expires"]) + write("u64", later["workflow"]) + write("u32", later["waits"])
+    return out + (b"" if progress is None else write_record(PROGRESS, progress))
+
+
+FOLLOW_UP = "delay:duration payload:bytes " + TEMPLATE
+COMPOSITES = {"pairs": (read_pairs, write_pairs), "extras": (read_extras, write_extras),
+              "completion": (read_completion, write_completion), "later": (read_later, write_later)}
+
+
+def steps(schema, fields, extended):
     """The fields of a record in order: (name, type, group), where the presence bit of the group covers the field."""
-    words = iter(schema.split())
+    words, guarded = iter(schema.split()), False
     for word in words:
         if word == "if":
-            name, value = next(words).split("=")
-            if fields[name] != int(value):
+            name, values = next(words).split("=")
+            guarded = str(fields[name]) not in values.split(",")
+        elif word == "extended":
+            if not extended:
                 return
-            continue
-        name, kind = word.split(":")
-        kind, _, group = kind.partition("@")
-        yield name, kind, group or name
+        elif not guarded:
+            name, kind = word.split(":")
+            kind, _, group = kind.partition("@")
+            yield name, kind, group or name
 
 
-def read_record(schema, record):
+def read_record(schema, record, extended=False):
     if schema.startswith("="):
         return read(schema[1:], record, 0)[0]
     fields, present, at = {}, {}, 0
-    for name, kind, group in steps(schema, fields):
+    for name, kind, group in steps(schema, fields, extended):
         if name.startswith("bits"):
             bits, at = read("u8", record, at)
             for place, bit in enumerate(kind.split(",")):
                 (present if bit[0] == "?" else fields)[bit.lstrip("?")] = bool(bits >> place & 1)
             continue
-        value, at = read("u32" if kind == "count" else kind, record, at)
+        if kind.startswith("opt-"):
+            if not present[group]:
+                continue
+            kind = kind[4:]
+        value, at = read({"count": "u32", "count16": "u16"}.get(kind, kind), record, at)
         fields[name] = value if present.get(group, True) else None
     return fields
 
 
-def write_record(schema, fields):
+def write_record(schema, fields, extended=False):
     if schema.startswith("="):
         return write(schema[1:], fields)
-    words = list(steps(schema, fields))
+    words = list(steps(schema, fields, extended))
     members = {group: name for name, _, group in reversed(words)}
     record = b""
     for name, kind, _ in words:
         if name.startswith("bits"):
-            flags = [fields[members[bit[1:]]] is not None if bit[0] == "?" else fields[bit] for bit in kind.split(",")]
+            flags = [fields.get(members[bit[1:]]) is not None if bit[0] == "?" else fields[bit]
+                     for bit in kind.split(",")]
             record += bytes([sum(flag << place for place, flag in enumerate(flags))])
-        elif kind == "count":
-            record += write("u32", len(fields[name]))
+            continue
+        if kind.startswith("opt-"):
+            if fields.get(name) is None:
+                continue
+            kind = kind[4:]
+        if kind in ("count", "count16"):
+            record += write("u32" if kind == "count" else "u16", len(fields[name]))
         else:
             record += write(kind, fields[name])
     return record
 
 
+def is_extended(schema, fields):
+    """Whether a record has a field that stands behind "extended"."""
+    names = [word.split(":")[0] for word in schema.partition("extended ")[2].split()]
+    return isinstance(fields, dict) and any(name in fields for name in names)
+
+
 def decode(frame):
     if len(frame) < 12 or frame[:4] != MAGIC:
         raise Malformed("not a Martlet frame")
-    version, kind, _, count = struct.unpack("<BBHI", frame[4:12])
+    version, kind, flags, count = struct.unpack("<BBHI", frame[4:12])
     if version != VERSION or kind not in NAMES:
         raise Malformed(f"version {version}, kind {kind}")
     records, at = [], 12
@@ -172,21 +302,27 @@ def decode(frame):
     if at != len(frame) or not records:
         raise Malformed("the records do not fill the frame")
     _, schema, lists = KINDS[NAMES[kind]]
-    message, at = read_record(schema, records[0]), 1
+    extended = bool(flags & 1)
+    message, at = read_record(schema, records[0], extended), 1
     for name, element in lists.items():
+        is_list = f"{name}:" in schema
+        if is_list and name not in message:
+            continue
         length = message.get(name, 1)
         if at + length > len(records):
             raise Malformed("the frame has fewer records than it needs")
-        elements = [read_record(element, record) for record in records[at:at + length]]
-        message[name], at = (elements if name in schema else elements[0]), at + length
+        elements = [read_record(element, record, extended) for record in records[at:at + length]]
+        message[name], at = (elements if is_list else elements[0]), at + length
     return NAMES[kind], message
 
 
 def encode(name, message):
     kind, schema, lists = KINDS[name]
-    records = [write_record(schema, message)]
+    elements = {name: message.get(name, []) if f"{name}:" in schema else [message[name]] for name in lists}
+    extended = is_extended(schema, message) or any(
+        is_extended(lists[name], element) for name in lists for element in elements[name])
+    records = [write_record(schema, message, extended)]
     for list_name, element in lists.items():
-        elements = message[list_name] if f"{list_name}:count" in schema else [message[list_name]]
-        records += [write_record(element, item) for item in elements]
+        records += [write_record(element, item, extended) for item in elements[list_name]]
     body = b"".join(struct.pack("<I", len(record)) + record for record in records)
-    return MAGIC + struct.pack("<BBHI", VERSION, kind, 0, len(records)) + body
+    return MAGIC + struct.pack("<BBHI", VERSION, kind, extended, len(records)) + body
