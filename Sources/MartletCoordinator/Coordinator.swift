@@ -70,7 +70,8 @@ package struct Coordinator: Sendable {
             loop: self.loop, store: self.store, epoch: opening.epoch, lanes: lanes, watch: watch, log: self.log)
         let dispatcher = Dispatcher(
             loop: self.loop, store: self.store, lanes: lanes, budget: budget, isRecovering: !opening.nodes.isEmpty,
-            openedAt: openedAt, caughtUp: { await commitLog.caughtUp() }, log: self.log)
+            openedAt: openedAt, doubtUntil: self.doubtUntil(opening), caughtUp: { await commitLog.caughtUp() },
+            log: self.log)
         let registry = NodeRegistry(
             loop: self.loop, settings: self.settings, store: self.store, opening: opening, dispatcher: dispatcher,
             commitLog: commitLog, lanes: lanes, openedAt: openedAt, log: self.log)
@@ -150,6 +151,12 @@ package struct Coordinator: Sendable {
             place = last
         }
         try await self.recoverOrder(into: dispatcher, after: openedAt)
+    }
+
+    /// Until then nodes of the epoch before may be at work on payloads that were replaced since: for as long as their
+    /// leases, and as long again to hear of their end.
+    private func doubtUntil(_ opening: StoreOpening) -> Instant {
+        self.loop.now + (opening.nodes.map(\.leaseDuration).max() ?? .zero) * 2
     }
 
     /// A job that is due later holds up those of its key that came after it.

@@ -9,6 +9,9 @@ package actor Dispatcher {
     private let store: any JobStore
     private let lanes: LaneDirectory
     private let budget: PayloadBudget
+    /// Jobs whose payload was replaced wait until then for who may be at work on the old one.
+    private let doubtUntil: Instant
+    private var doubtful: [ReadyJob] = []
     /// Returns when everything is known here that the store may have shown by now.
     private let caughtUp: @Sendable () async -> Void
     private let log: Log
@@ -37,8 +40,9 @@ package actor Dispatcher {
 
     package init(
         loop: EventLoop, store: any JobStore, lanes: LaneDirectory, budget: PayloadBudget, isRecovering: Bool,
-        openedAt: WallTime, caughtUp: @escaping @Sendable () async -> Void, log: Log
+        openedAt: WallTime, doubtUntil: Instant, caughtUp: @escaping @Sendable () async -> Void, log: Log
     ) {
+        self.doubtUntil = doubtUntil
         self.caughtUp = caughtUp
         self.loop = loop
         self.store = store
@@ -376,6 +380,9 @@ package actor Dispatcher {
                 expired.append(job)
             } else if let due = job.due, due > now, self.core.isAskedFor(job.id, line: line) {
                 self.schedule(ScheduledJob(due: due, id: job.id, lane: job.lane, share: job.options.share))
+            } else if job.revision > 0, self.loop.now < self.doubtUntil, self.core.isAskedFor(job.id, line: line) {
+                self.core.setApart(job.id, lane: job.lane, share: job.options.share, at: self.loop.now)
+                self.doubtful.append(ReadyJob(id: job.id, lane: job.lane, share: job.options.share))
             } else {
                 ready.append(self.queued(job, counted: true))
             }
@@ -407,6 +414,7 @@ package actor Dispatcher {
         while true {
             self.readAhead()
             self.releaseDue()
+            self.releaseDoubtful()
             if self.loop.now - aged > .seconds(5) {
                 aged = self.loop.now
                 self.core.age(at: aged)
@@ -444,6 +452,12 @@ package actor Dispatcher {
             try await self.loop.sleep(for: .milliseconds(100))
         }
         self.timerWanted.notify()
+    }
+
+    private func releaseDoubtful() {
+        guard !self.doubtful.isEmpty, self.loop.now >= self.doubtUntil else { return }
+        self.enqueue(self.doubtful)
+        self.doubtful = []
     }
 
     private func releaseDue() {
