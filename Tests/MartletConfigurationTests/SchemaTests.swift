@@ -22,6 +22,16 @@ private func shipped(_ name: String) throws -> [UInt8] {
         #expect(try ClusterConfiguration(json: source) == ClusterConfiguration())
     }
 
+    /// What the guide on fairness shows.
+    @Test func theExamplesConfigurationIsValid() throws {
+        let source = try shipped("Examples/shop.cluster.json")
+        #expect(self.schema.problem(in: try JSONReader.value(of: source)) == nil)
+        let configuration = try ClusterConfiguration(json: source)
+        #expect(configuration.queues["mail"]?.groups == ["big": 4, "trial": 1])
+        #expect(configuration.queues["suppliers"]?.keyConcurrency == 1)
+        #expect(configuration.jobTypes["catalogue.import"]?.concurrency == 2)
+    }
+
     /// What is documented is what is read.
     @Test func schemaHasTheKeysThatAreRead() {
         #expect(self.schema.keys() == ClusterConfiguration.keys.mapValues { $0.sorted() })
