@@ -17,19 +17,39 @@ extension JobContext {
     public func submit<J: Job>(
         _ job: J, queue: String? = nil, options: JobOptions? = nil, delay: Duration? = nil, at time: WallTime? = nil
     ) throws(MartletError) {
-        let template = try JobTemplate(checking: J.type, queue: queue ?? J.queue, options: options ?? J.options)
         let payload = try PayloadCoding.encode(job)
+        let template = try self.template(
+            J.type, queue: queue ?? J.queue, options: options ?? J.options, payloadBytes: payload.count)
         try self.desk.add(
             Completion.FollowUp(template: template, payload: payload, delay: self.wait(delay, time)), use: self.use)
     }
 
     /// As ``submit(_:queue:options:delay:at:)``, for a job of bytes.
     public func submit(raw job: RawJob) throws(MartletError) {
-        let template = try JobTemplate(checking: job.type, queue: job.queue, options: job.options)
+        let template = try self.template(
+            job.type, queue: job.queue, options: job.options, payloadBytes: job.payload.count)
         try self.desk.add(
             Completion.FollowUp(
                 template: template, payload: job.payload.bytes, delay: self.wait(job.delay, job.time)),
             use: self.use)
+    }
+
+    /// What the worker's middleware makes of a follow-up.
+    private func template(
+        _ type: String, queue: String, options: JobOptions, payloadBytes: Int
+    ) throws(MartletError) -> JobTemplate {
+        var kind = SubmitRequest.Kind(
+            type: type, queue: queue, options: options, jobCount: 1, payloadBytes: payloadBytes)
+        for middleware in self.kind.scope.middleware {
+            do {
+                try middleware.followUp(&kind, of: self)
+            } catch let error as MartletError {
+                throw error
+            } catch {
+                throw MartletError(.refusedByMiddleware, "a middleware failed: \(error)")
+            }
+        }
+        return try JobTemplate(checking: kind.type, queue: kind.queue, options: kind.options)
     }
 
     private func wait(_ delay: Duration?, _ time: WallTime?) -> Duration {

@@ -104,9 +104,14 @@ package final class JobKind: Sendable {
 package final class JobScope: Sendable {
     package let loop: EventLoop
     package let logHandler: LogHandler
+    /// Those around the handlers, the first outermost: they see follow-ups, too.
+    let middleware: [any HandlerMiddleware]
 
-    package init(loop: EventLoop, logHandler: @escaping LogHandler) {
+    package init(
+        loop: EventLoop, middleware: [any HandlerMiddleware] = [], logHandler: @escaping LogHandler
+    ) {
         self.loop = loop
+        self.middleware = middleware
         self.logHandler = logHandler
     }
 }

@@ -29,6 +29,20 @@ public protocol HandlerMiddleware: Sendable {
     ///     if this returns.
     /// - Throws: what becomes of the attempt, as from a handler: ``NonRetryable`` makes the failure final.
     func handle(_ context: JobContext, next: Next) async throws
+
+    /// Looks at a job that the handler submits with ``JobContext/submit(_:queue:options:delay:at:)``, and may change it,
+    /// as a ``SubmitMiddleware`` does where a client submits. Does nothing unless it is implemented.
+    ///
+    /// - Parameters:
+    ///   - kind: of the one job.
+    ///   - context: the attempt's. It runs in whatever task submits.
+    /// - Throws: any error, to submit nothing: the handler gets ``MartletError/Code/refusedByMiddleware``, or the
+    ///   ``MartletError`` itself.
+    func followUp(_ kind: inout SubmitRequest.Kind, of context: JobContext) throws
+}
+
+extension HandlerMiddleware {
+    public func followUp(_ kind: inout SubmitRequest.Kind, of context: JobContext) throws {}
 }
 
 /// A middleware that is a closure; see ``Worker/use(_:)-(HandlerClosure)``.

@@ -239,13 +239,13 @@ public final class Worker: Sendable {
 
     private func run(in environment: Environment, log: Log) async throws(MartletError) -> Int {
         let loop = environment.loop
-        let (handlers, batches) = self.state.withLock { state in
+        let (handlers, batches, middleware) = self.state.withLock { state in
             precondition(!state.hasRun, "a worker runs once")
             state.hasRun = true
             let batches = state.batches.mapValues { batch in
                 BatchHandler(shape: batch.shape, line: batch.line, body: state.middleware.around(batch.body))
             }
-            return (state.handlers.mapValues { state.middleware.around($0) }, batches)
+            return (state.handlers.mapValues { state.middleware.around($0) }, batches, state.middleware)
         }
         guard !handlers.isEmpty || !batches.isEmpty else {
             throw MartletError(.invalidRequest, "the worker has no handler registered")
@@ -254,7 +254,8 @@ public final class Worker: Sendable {
             to: self.configuration.address, token: self.configuration.token, over: environment.transport, on: loop)
         let kinds = JobKindTable(
             handlers, batches: batches,
-            scope: JobScope(loop: environment.handlerLoop, logHandler: self.configuration.logHandler))
+            scope: JobScope(
+                loop: environment.handlerLoop, middleware: middleware, logHandler: self.configuration.logHandler))
         let board = WorkerBoard(self.profile(of: kinds, in: environment), loop: loop, log: log)
         let (isDrainWanted, admission) = self.state.withLock { state in
             state.board = board

@@ -9,8 +9,8 @@ struct MailerProvision: HandlerMiddleware {
     }
 }
 
-/// Lets no job of this service run for long.
-public struct ShortJobs: SubmitMiddleware {
+/// Lets no job of this service run for long, nor what its handlers submit.
+public struct ShortJobs: SubmitMiddleware, HandlerMiddleware {
     let limit: Duration
 
     public init(limit: Duration) {
@@ -21,6 +21,12 @@ public struct ShortJobs: SubmitMiddleware {
         var request = request
         request.updateOptions { $0.timeout = min($0.timeout ?? self.limit, self.limit) }
         return try await next(request)
+    }
+
+    public func handle(_ context: JobContext, next: Next) async throws { try await next() }
+
+    public func followUp(_ kind: inout SubmitRequest.Kind, of context: JobContext) throws {
+        kind.options.timeout = min(kind.options.timeout ?? self.limit, self.limit)
     }
 }
 

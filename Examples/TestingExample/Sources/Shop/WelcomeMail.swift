@@ -31,6 +31,14 @@ public struct WelcomeMail: Job, Equatable {
     }
 }
 
+/// Signs a customer up as part of the trace that the request belongs to.
+public func signUp(_ address: String, traceparent header: String, through client: Client) async throws -> JobID {
+    let context = TraceContext(traceparent: header) ?? TraceContext.begin()
+    return try await TraceContext.$current.withValue(context) {
+        try await client.submit(WelcomeMail(address: address))
+    }
+}
+
 /// Signs a customer up: the mail goes out later.
 public func signUp(_ address: String, through client: Client) async throws {
     try await client.submit(WelcomeMail(address: address))
