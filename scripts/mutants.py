@@ -72,7 +72,7 @@ MUTANTS = [
     ("a payload dies with the one that it replaced", STORE + "Tables/JobTables+End.swift",
      "        if let revision = update.revision, revision != row.revision {", "        if update.revision == .max {"),
     ("a payload that is replaced during a run is not run", STORE + "Tables/JobTables+End.swift",
-     "        let isOver = row.revision == job.revision", "        let isOver = true"),
+     "        let isOver = row.revision == job.revision", "        let isOver = row.revision >= job.revision"),
     ("follow-ups of a completion that comes too late", STORE + "Tables/JobTables+End.swift",
      "        guard var row = try self.row(job.id), row.isWaiting, self.isLane(job.lane, of: row) else { return false }\n"
      "        let isOver",
