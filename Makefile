@@ -26,6 +26,7 @@ lint: ## Checks the format.
 	swift format lint --strict --recursive Sources Tests Examples benchmarks Package.swift
 	@scripts/lint.sh
 	@scripts/check_docs.py
+	@python3 scripts/mutants.py --check
 
 format: ## Formats the code.
 	swift format --in-place --recursive Sources Tests Examples benchmarks Package.swift

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Plants bugs, one at a time, in a copy of the sources; the simulation must find each within 2,000 seeds.
 
-mutants.py [NAME ...] plants only the named ones. Exits 0 if every mutant was found.
+mutants.py [NAME ...] plants only the named ones. Exits 0 if every mutant was found. mutants.py --check only looks
+whether each still has its place in the sources.
 """
 
 import shutil
@@ -131,6 +132,8 @@ def hunt(tree):
 
 def main():
     wanted = sys.argv[1:]
+    if wanted == ["--check"]:
+        return 1 if gone(MUTANTS) else 0
     mutants = [mutant for mutant in MUTANTS if not wanted or mutant[0] in wanted]
     unknown = sorted(set(wanted) - {mutant[0] for mutant in mutants})
     # Before hours of hunting, not in their midst.
