@@ -1,3 +1,5 @@
+import MartletCore
+
 extension CronExpression {
     /// How far ahead an instant is looked for. The rarest dates come once in 40 years; what is still not found is a
     /// time that its zone skips each time.

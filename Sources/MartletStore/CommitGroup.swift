@@ -67,6 +67,7 @@ package enum Change: Sendable {
     /// Removes workflows and batches that have ended and whose time to stay has passed: at most so many rows of any
     /// kind. -> `.purged`
     case purgeWorkflows(limit: Int)
+    case schedule(ScheduleChange)
 
     /// How many sessions one change forgets: a bound on how long others wait for it.
     package static let expiredSessionsMax = 1000
@@ -294,6 +295,10 @@ package enum ChangeOutcome: Hashable, Sendable {
     case began(BulkRecord)
     /// How many jobs were removed.
     case purged(count: Int)
+    /// As it is now; nil if there is none (any more).
+    case schedule(ScheduleRow?, isChanged: Bool)
+    /// One for each fire.
+    case fired([ScheduleFired])
 }
 
 package enum SubmitOutcome: Hashable, Sendable {

@@ -69,6 +69,16 @@ extension ForwardingStore {
         try await self.inner.batches(before: before, limit: limit)
     }
 
+    package func schedule(_ name: String) async throws(StoreError) -> ScheduleRow? {
+        try await self.inner.schedule(name)
+    }
+
+    package func runs(
+        of schedule: String, before: WallTime?, limit: Int
+    ) async throws(StoreError) -> [ScheduleRun] {
+        try await self.inner.runs(of: schedule, before: before, limit: limit)
+    }
+
     package func laneTotals() async throws(StoreError) -> [LaneTotals] { try await self.inner.laneTotals() }
 
     package func close() async { await self.inner.close() }

@@ -106,6 +106,16 @@ package final class InMemoryStore: JobStore {
         self.disk.state.withLock { $0.batches(before: before, limit: limit) }
     }
 
+    package func schedule(_ name: String) async throws(StoreError) -> ScheduleRow? {
+        self.disk.state.withLock { $0.schedule(name) }
+    }
+
+    package func runs(
+        of schedule: String, before: WallTime?, limit: Int
+    ) async throws(StoreError) -> [ScheduleRun] {
+        self.disk.state.withLock { $0.runs(of: schedule, before: before, limit: limit) }
+    }
+
     package func laneTotals() async throws(StoreError) -> [LaneTotals] { self.disk.state.withLock { $0.laneTotals } }
 
     package func close() async {

@@ -2,7 +2,7 @@ package import MartletCore
 
 /// Keeps the jobs of one shard. One process owns it at a time; one suite checks every implementation.
 ///
-/// Calls are made one at a time but for the queries (`jobs`, `job`, `attempts`, `result`, `workflow` and the like,
+/// Calls are made one at a time but for the queries (`jobs`, `job`, `attempts`, `result`, `workflow`, `schedule` and the like,
 /// `laneTotals`), which may overlap a commit and see a state at most one commit old.
 package protocol JobStore: Sendable {
     /// Takes the exclusive lock, recovers what the last owner left, makes it durable, and begins a new epoch.
@@ -52,6 +52,11 @@ package protocol JobStore: Sendable {
     /// For people: batches, the latest first.
     func batches(before: BatchID?, limit: Int) async throws(StoreError) -> [BatchRow]
 
+    /// For people: a schedule, or nil if there is none (any more).
+    func schedule(_ name: String) async throws(StoreError) -> ScheduleRow?
+    /// For people: the runs of a schedule that are remembered, the latest instant first.
+    func runs(of schedule: String, before: WallTime?, limit: Int) async throws(StoreError) -> [ScheduleRun]
+
     /// For people: what each lane holds and what passed through it since the store was made.
     func laneTotals() async throws(StoreError) -> [LaneTotals]
 
@@ -75,11 +80,14 @@ package struct StoreOpening: Sendable {
     package let bulks: [BulkRecord]
     /// Dependents are still to be released: commit ``Change/release(limit:)`` until there are none.
     package let hasReleases: Bool
+    /// In the order of their names.
+    package let schedules: [ScheduleRow]
 
     package init(
         epoch: Epoch, lanes: [LaneKey], nodes: [NodeRecord], pendingCount: Int, pauses: [Pause] = [],
-        bulks: [BulkRecord] = [], hasReleases: Bool = false
+        bulks: [BulkRecord] = [], hasReleases: Bool = false, schedules: [ScheduleRow] = []
     ) {
+        self.schedules = schedules
         self.pauses = pauses
         self.bulks = bulks
         self.hasReleases = hasReleases

@@ -35,6 +35,9 @@ package struct StoreState: Sendable {
     var rows: [JobID: Row] = [:]
     var holds: [UniqueName: UniqueHold] = [:]
     var groups = GroupState()
+    var schedules: [String: ScheduleRow] = [:]
+    /// By schedule and instant.
+    var scheduleRuns: [String: [WallTime: JobID]] = [:]
     private(set) var nodes: [String: NodeRecord] = [:]
     private(set) var pauses: [Pause.Target: WallTime] = [:]
     var bulks: [BulkID: BulkRecord] = [:]
@@ -56,7 +59,8 @@ package struct StoreState: Sendable {
             pendingCount: self.rows.values.count { $0.job.isPending },
             pauses: self.pauses.keys.sorted().map { Pause($0, since: self.pauses[$0]!) },
             bulks: self.bulks.keys.sorted().map { self.bulks[$0]! },
-            hasReleases: !self.groups.releases.isEmpty)
+            hasReleases: !self.groups.releases.isEmpty,
+            schedules: self.schedules.keys.sorted().map { self.schedules[$0]! })
     }
 
     /// Applies a group.
@@ -98,6 +102,7 @@ package struct StoreState: Sendable {
                 return .applied(missing: try self.closeBatch(id) ? [] : [JobID(rawValue: id.rawValue)])
             case .release(let limit): try self.releaseStored(limit: limit, at: now)
             case .purgeWorkflows(let limit): return .purged(count: try self.purgeGroups(limit: limit, at: now))
+            case .schedule(let change): return try self.apply(change, at: now)
             }
             return .done
         } catch {
@@ -191,6 +196,7 @@ package struct StoreState: Sendable {
             precondition(row?.isPending == true && row?.options.unique?.key == name.key, "a key is held by who has it")
         }
         self.checkGroups()
+        self.checkSchedules()
     }
 }
 

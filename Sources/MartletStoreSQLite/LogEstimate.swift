@@ -38,6 +38,7 @@ enum LogEstimate {
             case .expireSessions: pages += 1024
             case .purge(let limit): pages += min(limit, 4096) * 9
             case .reschedule(let changes): pages += changes.count * 6
+            case .schedule(let change): pages += Self.pages(of: change)
             case .bulk(let step): pages += 4 + step.work.count * 9
             case .purgeWorkflows(let limit): pages += min(limit, 4096) * 9
             case .openSession, .saveNode, .forgetNode, .beginBulk, .forgetBulk, .pause, .resume, .closeBatch,
@@ -64,6 +65,20 @@ enum LogEstimate {
         }
         if ended > 0 || most > 0 { most += Change.releasedMax }
         return most * 9 + ended
+    }
+
+    private static func pages(of change: ScheduleChange) -> Int {
+        switch change {
+        case .save(let new): 8 + new.definition.count / 3500
+        case .pause: 4 + ScheduleRow.definitionPagesMax
+        // Its runs lie together.
+        case .delete: 8 + ScheduleRow.definitionPagesMax + ScheduleRow.runsMax / 32
+        // A run's row and the one that is forgotten for it; the state of the schedule.
+        case .fire(let fires):
+            fires.reduce(0) {
+                $0 + 4 + ScheduleRow.definitionPagesMax + self.pages(of: $1.runs.map(\.job)) + $1.runs.count * 4
+            }
+        }
     }
 
     private static func pages(of jobs: [NewJob]) -> Int {

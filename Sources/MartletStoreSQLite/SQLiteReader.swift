@@ -20,6 +20,7 @@ actor SQLiteReader {
         let attempts: Statement
         let result: Statement
         let groups: GroupQuestions
+        let schedules: ScheduleQuestions
     }
 
     private let path: String
@@ -212,7 +213,7 @@ actor SQLiteReader {
                 SELECT number, ended, node, kind, message, output FROM attempts WHERE job = ? ORDER BY number
                 """),
             result: try database.prepare("SELECT value FROM results WHERE job = ?"),
-            groups: try GroupQuestions(database))
+            groups: try GroupQuestions(database), schedules: try ScheduleQuestions(database))
         self.opened = connection
         return connection
     }

@@ -119,7 +119,7 @@ package actor SQLiteStore: JobStore {
             nodes: try Self.nodes(database),
             pendingCount: Int(totals.reduce(0) { $0 + $1.ready + $1.scheduled + $1.blocked }),
             pauses: try Pause.all(in: database), bulks: try BulkRecord.all(in: database),
-            hasReleases: transaction.storedReleaseCount > 0)
+            hasReleases: transaction.storedReleaseCount > 0, schedules: try ScheduleRow.all(in: database))
     }
 
     private func checkpointAll(_ database: Database) throws(StoreError) {
@@ -321,6 +321,16 @@ package actor SQLiteStore: JobStore {
 
     package nonisolated func batches(before: BatchID?, limit: Int) async throws(StoreError) -> [BatchRow] {
         try await self.reader.batches(before: before, limit: limit)
+    }
+
+    package nonisolated func schedule(_ name: String) async throws(StoreError) -> ScheduleRow? {
+        try await self.reader.schedule(name)
+    }
+
+    package nonisolated func runs(
+        of schedule: String, before: WallTime?, limit: Int
+    ) async throws(StoreError) -> [ScheduleRun] {
+        try await self.reader.runs(of: schedule, before: before, limit: limit)
     }
 
     package nonisolated func laneTotals() async throws(StoreError) -> [LaneTotals] {

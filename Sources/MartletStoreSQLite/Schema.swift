@@ -75,6 +75,14 @@ enum Schema {
         CREATE INDEX batches_over ON batches(expires, id) WHERE expires IS NOT NULL;
         CREATE TABLE releases(
             number INTEGER PRIMARY KEY, source INTEGER NOT NULL, state INTEGER, cursor INTEGER);
+        CREATE TABLE schedules(
+            name TEXT PRIMARY KEY, revision INTEGER NOT NULL, handled_through INTEGER NOT NULL,
+            paused INTEGER NOT NULL, last_job INTEGER, queued_instant INTEGER, fired_total INTEGER NOT NULL,
+            skipped_total INTEGER NOT NULL, missed_total INTEGER NOT NULL, runs INTEGER NOT NULL,
+            forgotten_through INTEGER, origin INTEGER NOT NULL, definition BLOB NOT NULL);
+        CREATE TABLE schedule_runs(
+            schedule TEXT NOT NULL, instant INTEGER NOT NULL, job INTEGER NOT NULL,
+            PRIMARY KEY(schedule, instant)) WITHOUT ROWID;
         """
     /// Version 1 kept succeeded jobs by a setting of their queue only: so long they stay now.
     private static let upgrades = """

@@ -54,6 +54,7 @@ struct StoreStatements {
     let writeNode: Statement
     let deleteNode: Statement
     let groups: GroupStatements
+    let schedules: ScheduleStatements
 
     init(_ database: Database) throws(StoreError) {
         self.begin = try database.prepare("BEGIN IMMEDIATE")
@@ -136,6 +137,7 @@ struct StoreStatements {
         self.deleteBulk = try database.prepare("DELETE FROM bulk WHERE id = ?")
         self.writeNode = try database.prepare("REPLACE INTO nodes(name, incarnation, lease) VALUES (?, ?, ?)")
         self.groups = try GroupStatements(database)
+        self.schedules = try ScheduleStatements(database)
         self.deleteNode = try database.prepare("DELETE FROM nodes WHERE name = ?")
     }
 }

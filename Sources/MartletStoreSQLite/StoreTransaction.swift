@@ -124,6 +124,9 @@ final class StoreTransaction {
         case .purgeWorkflows(let limit):
             var tables = SQLiteTables(transaction: self)
             return .purged(count: try tables.purgeGroups(limit: limit, at: now))
+        case .schedule(let change):
+            var tables = SQLiteTables(transaction: self)
+            return try tables.apply(change, at: now)
         }
         return .done
     }

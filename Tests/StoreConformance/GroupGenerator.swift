@@ -54,8 +54,9 @@ package struct GroupGenerator {
     mutating func change(for state: StoreState, lanes: [LaneKey]) -> Change {
         let session = Self.sessions[self.below(Self.sessions.count)]
         switch self.below(100) {
-        case 0..<8: return .openSession(session)
-        case 8..<42: return .submit(self.submission(in: session, state: state, lanes: lanes))
+        case 0..<6: return .openSession(session)
+        case 6..<11: return .schedule(self.scheduleChange(for: state, lanes: lanes))
+        case 11..<42: return .submit(self.submission(in: session, state: state, lanes: lanes))
         case 42..<50: return self.groupChange(for: state, in: session, lanes: lanes)
         case 50..<72:
             return .succeed(self.pick(from: state).map { self.success(of: $0, in: state, lanes: lanes.count) })

@@ -20,6 +20,7 @@ extension StoreConformance {
                 #expect(owner.opening.nodes == opening.nodes)
                 #expect(owner.opening.pendingCount == opening.pendingCount)
                 #expect(owner.opening.hasReleases == opening.hasReleases)
+                #expect(owner.opening.schedules == opening.schedules)
             }
             let group = generator.next(for: model)
             let ours = CommitGroup(

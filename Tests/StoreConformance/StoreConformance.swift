@@ -27,7 +27,7 @@ package struct StoreConformance: Sendable {
     /// All promises but that of the random model, which takes a seed.
     package static let cases =
         openingCases + submitCases + changeCases + queryCases + uniqueCases + detailCases
-        + controlCases + workflowCases + batchCases
+        + controlCases + workflowCases + batchCases + scheduleCases
 
     /// Opens the next store on the data.
     func open() async throws -> Owner {

@@ -16,6 +16,8 @@ package struct StoreSnapshot: Equatable, Sendable {
     package let members: [WorkflowMember]
     package let batches: [BatchRow]
     package let ordered: [ScheduledJob]
+    package let schedules: [ScheduleRow]
+    package let runs: [ScheduleRun]
 
     private static let beginning = ScheduledJob(
         due: WallTime(microseconds: .min), id: JobID(rawValue: 0), lane: LaneID(rawValue: 0))
@@ -36,6 +38,8 @@ package struct StoreSnapshot: Equatable, Sendable {
         self.members = self.workflows.flatMap { state.members(of: $0.id, after: nil, limit: .max) }
         self.batches = state.batches(before: nil, limit: .max)
         self.ordered = state.orderedJobs(after: Self.beginning, limit: .max)
+        self.schedules = state.allSchedules
+        self.runs = self.schedules.flatMap { state.runs(of: $0.name, before: nil, limit: .max) }
     }
 
     /// What an open store shows, asked in pages.
@@ -107,6 +111,7 @@ package struct StoreSnapshot: Equatable, Sendable {
             if next.count < page { break }
         }
         self.ordered = ordered
+        (self.schedules, self.runs) = try await Self.schedules(of: store, page: page)
         self.ready = ready
         self.scheduled = scheduled
         self.totals = try await store.laneTotals()
@@ -117,11 +122,31 @@ package struct StoreSnapshot: Equatable, Sendable {
 }
 
 extension StoreSnapshot {
+    private static func schedules(
+        of store: any JobStore, page: Int
+    ) async throws -> (rows: [ScheduleRow], runs: [ScheduleRun]) {
+        var rows: [ScheduleRow] = []
+        var runs: [ScheduleRun] = []
+        for name in GroupGenerator.scheduleNames {
+            guard let row = try await store.schedule(name) else { continue }
+            rows.append(row)
+            var last: WallTime?
+            while true {
+                let next = try await store.runs(of: name, before: last, limit: page)
+                runs += next
+                last = next.last?.instant
+                if next.count < page { break }
+            }
+        }
+        return (rows, runs)
+    }
+
     /// What is first found to differ, for people; nil if nothing does.
     package func difference(from other: StoreSnapshot) -> String? {
         self.jobsDifference(from: other) ?? Self.first(self.workflows, other.workflows, "workflows")
             ?? Self.first(self.members, other.members, "members")
             ?? Self.first(self.batches, other.batches, "batches")
+            ?? Self.first(self.schedules, other.schedules, "schedules") ?? Self.first(self.runs, other.runs, "runs")
     }
 
     private func jobsDifference(from other: StoreSnapshot) -> String? {

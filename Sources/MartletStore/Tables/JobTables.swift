@@ -3,7 +3,7 @@ package import MartletCore
 /// What a store's tables must do so that the rules of job life, written once as extensions of this, apply to them.
 ///
 /// A value stands for one transaction. Plain jobs, those without ``JobFlags``, may take a shorter way.
-package protocol JobTables: GroupTables {
+package protocol JobTables: GroupTables, ScheduleTables {
     var shard: UInt16 { get }
     var nextSequence: UInt64 { get set }
     var consequences: Consequences { get set }

@@ -1,5 +1,3 @@
-public import MartletCore
-
 /// What becomes of instants that passed while nobody could act on them.
 public enum MissedRunPolicy: Hashable, Sendable {
     /// They are left out.
