@@ -94,7 +94,7 @@ extension MartletError {
         let code: Code =
             switch reply.code {
             case .authenticationRequired, .authenticationFailed: .authenticationFailed
-            case .invalidRequest: .invalidRequest
+            case .invalidRequest, .badSchedule: .invalidRequest
             case .payloadTooLarge: .payloadTooLarge
             case .overloaded, .unavailable: .overloaded
             case .storeFull: .storeFull

@@ -4,9 +4,14 @@ package enum AdminRequest: Sendable {
     case listBulk(ListBulk)
     case setPause(SetPause)
     case listPauses(ListPauses)
+    case schedule(ScheduleRequest)
 
     /// Nil if the frame is of another kind.
     init?(from reader: inout FrameReader) throws(WireError) {
+        if let schedule = try ScheduleRequest(from: &reader) {
+            self = .schedule(schedule)
+            return
+        }
         switch reader.kind {
         case .changeJobs: self = .changeJobs(try ChangeJobs(from: &reader))
         case .listBulk: self = .listBulk(try ListBulk(from: &reader))

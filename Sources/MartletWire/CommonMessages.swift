@@ -35,6 +35,8 @@ package struct ErrorReply: Message, Error {
         case duplicate = 18
         /// A batch that was named is not there or takes no more members. Nothing was created.
         case batchClosed = 19
+        /// A cron expression, an interval or a time zone makes no sense. Nothing was stored.
+        case badSchedule = 20
     }
 
     package var code: Code

@@ -12,6 +12,12 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case listNodes = 22
     case changeDead = 23
     case awaitJob = 48
+    // Schedules.
+    case putSchedule = 52
+    case listSchedules = 53
+    case showSchedule = 54
+    case changeSchedule = 55
+    case runSchedule = 56
     // Control.
     case changeJobs = 32
     case listBulk = 33
@@ -37,6 +43,11 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case bulkList = 161
     case pauseSet = 162
     case pauseList = 163
+    case schedulePut = 180
+    case scheduleList = 181
+    case scheduleDetail = 182
+    case scheduleChanged = 183
+    case scheduleRan = 184
     case registered = 192
     case delivery = 193
     case reportReply = 194

@@ -67,8 +67,9 @@ struct Sample: Sendable, CustomStringConvertible {
 }
 
 extension Sample {
-    static let all: [Sample] = Self.common + Self.submits + Self.queries + Self.control + Self.sessions + Self.work
-        + Self.later
+    static let all: [Sample] =
+        Self.common + Self.submits + Self.queries + Self.control + Self.sessions + Self.work
+        + Self.later + Self.schedules
 
     private static let common = [
         Sample(

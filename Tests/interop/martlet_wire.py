@@ -22,6 +22,13 @@ PROGRESS = "id:u64 fraction:f64 message:text"
 ATTEMPT = "number:u32 ended_at:time node:text failure_kind:text failure_message:text output:bytes"
 SELECTION = ("bits3:?selected_state,?queue,?type,?tag,?created_before,?batch,?workflow,?group selected_state:u8 "
              "created_before:time batch:u64 workflow:u64 queue:text type:text tag:text group:text")
+SCHEDULE_RULES = ("name:text recurrence:text zone:text daylight_saving:u8 overlap:u8 missed:u8 missed_max:u32 "
+                  "bits:?start,?end late_max:duration jitter:duration start:time end:time anchor:time")
+DEFINITION = {"template": TEMPLATE, "payload": "=bytes"}
+SCHEDULE = ("name:text recurrence:text zone:text type:text queue:text problem:text origin:u8 bits:paused "
+            "bits2:?next,?last_job,?queued handled_through:time next:time last_job:u64 queued:time fired_total:u64 "
+            "skipped_total:u64 missed_total:u64")
+SCHEDULE_RUN = "instant:time job:u64"
 ACTION = "action:u8 bits2:?argument argument:time "
 KINDS = {  # name: (kind, first record, {list: element})
     "authenticate": (1, "nonce:bytes proof:bytes", {}),
@@ -65,6 +72,18 @@ KINDS = {  # name: (kind, first record, {list: element})
     "pause_set": (162, "bits:?since,changed since:time", {}),
     "list_pauses": (35, "", {}),
     "pause_list": (163, "pauses:count", {"pauses": "target:u8 since:time name:text"}),
+    "put_schedule": (52, SCHEDULE_RULES, DEFINITION),
+    "schedule_put": (180, "bits:changed", {"schedule": SCHEDULE}),
+    "list_schedules": (53, "limit:u32 after:text", {}),
+    "schedule_list": (181, "schedules:count", {"schedules": SCHEDULE}),
+    "show_schedule": (54, "next_max:u32 runs_max:u32 name:text", {}),
+    "schedule_detail": (182, "next:count runs:count",
+                        {"schedule": SCHEDULE, "definition": SCHEDULE_RULES, **DEFINITION, "next": "=time",
+                         "runs": SCHEDULE_RUN}),
+    "change_schedule": (55, "action:u8 name:text", {}),
+    "schedule_changed": (183, "bits:changed passed:u32", {}),
+    "run_schedule": (56, "wish:u8 from:time to:time name:text", {}),
+    "schedule_ran": (184, "runs:count existing:u32 forgotten:u32 pending:u32", {"runs": SCHEDULE_RUN}),
     "register": (64, "incarnation:u64 slots:u32 prefetch_max:u32 bits:holds_name_lock last_delivery:u64 number:u64 queues:count "
                      "types:count inventory:count name:text",
                  {"queues": "=text", "types": "=text", "inventory": "id:u64 token:token phase:u8"}),

@@ -42,7 +42,7 @@ struct AdminClient: Sendable {
         return list.pauses
     }
 
-    private func ask<Answer: Message>(_ question: some Message) async throws(CommandError) -> Answer {
+    func ask<Answer: Message>(_ question: some Message) async throws(CommandError) -> Answer {
         let frame: Bytes
         do {
             frame = try await self.connection.request(question.encoded(), timeout: self.timeout)
@@ -106,6 +106,7 @@ extension CommandError {
             self.init(
                 .failure, "the coordinator does not know this request: \(reply.message)",
                 fix: "run the same version of Martlet on both sides")
+        case .badSchedule: self.init(.badInput, reply.message, fix: "nothing was stored")
         case .duplicate, .batchClosed: self.init(.failure, reply.message, fix: "nothing was submitted")
         case .notFound, .invalidRequest, .malformedFrame, .sessionExpired, .unknownNode, .nodeNameTaken, .tooManyNodes,
             .internal:
