@@ -33,7 +33,7 @@ let package = Package(
         target("MartletCore"),
         target("MartletRuntime", ["MartletCore"]),
         target("MartletSchedule", ["MartletCore"]),
-        target("MartletConfiguration", ["MartletCore"]),
+        target("MartletConfiguration", ["MartletSchedule", "MartletCore"]),
         target("MartletObservability", ["MartletCore"]),
         target("MartletWire", ["MartletCore"]),
         target(
@@ -45,7 +45,7 @@ let package = Package(
             "MartletCoordinator",
             [
                 "MartletCore", "MartletObservability", "MartletRuntime", "MartletWire", "MartletTransport",
-                "MartletStore",
+                "MartletSchedule", "MartletStore",
             ]
         ),
         target(
@@ -70,7 +70,8 @@ let package = Package(
             name: "MartletCLI",
             dependencies: [
                 "Martlet", "MartletConfiguration", "MartletCoordinator", "MartletObservability", "MartletStore",
-                "MartletStoreSQLite", "MartletTransport", "MartletWire", "MartletRuntime", "MartletCore", "CSpawn",
+                "MartletSchedule", "MartletStoreSQLite", "MartletTransport", "MartletWire", "MartletRuntime",
+                "MartletCore", "CSpawn",
             ],
             swiftSettings: settings
         ),

@@ -16,6 +16,7 @@ package actor ClientService {
     let lanes: LaneDirectory
     private let budget: PayloadBudget
     let control: ControlService
+    private let scheduler: Scheduler
     let epoch: Epoch
     let startedAt: Instant
     private let log: Log
@@ -33,8 +34,9 @@ package actor ClientService {
     package init(
         loop: EventLoop, settings: CoordinatorSettings, store: any JobStore, epoch: Epoch, commitLog: CommitLog,
         dispatcher: Dispatcher, registry: NodeRegistry, lanes: LaneDirectory, budget: PayloadBudget,
-        watch: EndWatch, control: ControlService, log: Log
+        watch: EndWatch, control: ControlService, scheduler: Scheduler, log: Log
     ) {
+        self.scheduler = scheduler
         self.watch = watch
         self.loop = loop
         self.settings = settings
@@ -225,6 +227,7 @@ package actor ClientService {
             case .admin(.changeJobs(let change)): request.answer(try await self.control.change(change))
             case .admin(.listBulk(let list)): request.answer(try await self.control.list(list))
             case .admin(.listPauses): request.answer(await self.control.pauseList)
+            case .admin(.schedule(let question)): try await self.scheduler.answer(question, request)
             case .admin(.setPause(let pause)): request.answer(try await self.control.set(pause))
             default: request.refuse(.internal, "not a question")
             }

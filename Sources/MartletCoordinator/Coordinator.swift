@@ -40,6 +40,7 @@ package struct Coordinator: Sendable {
         package let registry: NodeRegistry
         package let commitLog: CommitLog
         package let control: ControlService
+        package let scheduler: Scheduler
         package let budget: PayloadBudget
     }
 
@@ -78,10 +79,13 @@ package struct Coordinator: Sendable {
         let control = ControlService(
             loop: self.loop, settings: self.settings, store: self.store, opening: opening, commitLog: commitLog,
             dispatcher: dispatcher, registry: registry, lanes: lanes, log: self.log)
+        let scheduler = Scheduler(
+            loop: self.loop, settings: self.settings, store: self.store, opening: opening, commitLog: commitLog,
+            lanes: lanes, log: self.log)
         let clients = ClientService(
             loop: self.loop, settings: self.settings, store: self.store, epoch: opening.epoch, commitLog: commitLog,
             dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, watch: watch, control: control,
-            log: self.log)
+            scheduler: scheduler, log: self.log)
         await control.begin()
         let releasesWanted = Signal()
         if opening.hasReleases { releasesWanted.notify() }
@@ -101,7 +105,8 @@ package struct Coordinator: Sendable {
         await started(
             Parts(
                 clientAddress: clientListener.address, nodeAddress: nodeListener.address, epoch: opening.epoch,
-                dispatcher: dispatcher, registry: registry, commitLog: commitLog, control: control, budget: budget))
+                dispatcher: dispatcher, registry: registry, commitLog: commitLog, control: control,
+                scheduler: scheduler, budget: budget))
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -116,6 +121,7 @@ package struct Coordinator: Sendable {
                 group.addTask { try await clients.serve(clientListener) }
                 group.addTask { try await registry.serve(nodeListener) }
                 group.addTask { try await control.run() }
+                group.addTask { try await scheduler.run() }
                 group.addTask { try await self.housekeep(commitLog) }
                 group.addTask {
                     // The services end when their listeners do.

@@ -52,6 +52,8 @@ package struct CoordinatorSettings: Sendable {
     package let retention: Retention
     package let queues: [String: QueueSettings]
     package let typeDefaults: [String: TypeDefaults]
+    /// Schedules that are to be there, and no others of the file's.
+    package let schedules: [ScheduleDefinition]
 
     /// - Precondition: every bound is positive and `payloadMax` at most 7 MiB, so that a job fits a message.
     package init(
@@ -59,7 +61,7 @@ package struct CoordinatorSettings: Sendable {
         submitJobsMax: Int = 10_000, pendingBytesMax: Int = 64 << 20, payloadCacheMax: Int = 64 << 20,
         nodesMax: Int = 1024, lanesMax: Int = 10_000, times: SessionTimes = SessionTimes(),
         retention: Retention = .standard, queues: [String: QueueSettings] = [:],
-        typeDefaults: [String: TypeDefaults] = [:]
+        typeDefaults: [String: TypeDefaults] = [:], schedules: [ScheduleDefinition] = []
     ) {
         precondition(payloadMax > 0 && payloadMax <= 7 << 20, "a job must fit a message")
         precondition(submitJobsMax > 0 && nodesMax > 0 && lanesMax > 0, "bounds are positive")
@@ -77,6 +79,7 @@ package struct CoordinatorSettings: Sendable {
         self.retention = retention
         self.queues = queues
         self.typeDefaults = typeDefaults
+        self.schedules = schedules
     }
 
     package func retention(of queue: String) -> Retention { self.queues[queue]?.retention ?? self.retention }
