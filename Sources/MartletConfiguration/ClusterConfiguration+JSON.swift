@@ -5,7 +5,7 @@ extension ClusterConfiguration {
     package static let keys: [String: [String]] = [
         "": [
             "$schema", "listen", "connect", "tokenFile", "store", "limits", "leases", "retain", "queues", "jobTypes",
-            "worker",
+            "schedules", "worker",
         ],
         "listen": ["clients", "nodes"],
         "connect": ["clients", "nodes"],
@@ -19,6 +19,8 @@ extension ClusterConfiguration {
         "queues.*": ["leaseDuration", "retainSucceeded", "retain", "concurrency", "keyConcurrency", "groups"],
         "jobTypes.*": ["timeout", "retry", "concurrency"],
         "jobTypes.*.retry": ["maxAttempts", "initialBackoff", "maxBackoff", "jitter"],
+        "schedules.*": scheduleKeys,
+        "schedules.*.retry": ["maxAttempts", "initialBackoff", "maxBackoff", "jitter"],
         "worker": ["slots", "prefetchMax", "drainTimeout"],
     ]
 
@@ -65,7 +67,7 @@ extension ClusterConfiguration {
                 try Self.queue(fields, retention: retention)
             },
             jobTypes: try Self.named("jobTypes", in: fields, Self.jobType),
-            worker: try Self.worker(fields),
+            schedules: try Self.schedules(fields), worker: try Self.worker(fields),
             hasTokenInEnvironment: hasTokenInEnvironment)
     }
 
@@ -178,7 +180,7 @@ extension ClusterConfiguration {
         }
     }
 
-    private static func retry(_ jobType: ObjectFields) throws(ConfigurationError) -> RetryPolicy {
+    static func retry(_ jobType: ObjectFields) throws(ConfigurationError) -> RetryPolicy {
         guard let fields = try jobType.object("retry", known: Self.keys["jobTypes.*.retry"]) else { return .standard }
         let standard = RetryPolicy.standard
         let maxAttempts = try fields.count("maxAttempts") ?? standard.maxAttempts

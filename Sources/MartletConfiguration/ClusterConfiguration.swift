@@ -17,6 +17,8 @@ package struct ClusterConfiguration: Hashable, Sendable {
     package let queues: [String: Queue]
     /// Job types with settings of their own, by name.
     package let jobTypes: [String: JobType]
+    /// Recurring jobs, in the order of their names.
+    package let schedules: [ScheduleDefinition]
     package let worker: Worker
 
     /// Creates a configuration.
@@ -27,7 +29,8 @@ package struct ClusterConfiguration: Hashable, Sendable {
         listen: Listen = .standard, connect: Connect? = nil, tokenFile: String? = nil, store: Store = .standard,
         limits: Limits = .standard, leases: Leases = .standard,
         retention: Retention = .standard, queues: [String: Queue] = [:],
-        jobTypes: [String: JobType] = [:], worker: Worker = .standard, hasTokenInEnvironment: Bool = false
+        jobTypes: [String: JobType] = [:], schedules: [ScheduleDefinition] = [], worker: Worker = .standard,
+        hasTokenInEnvironment: Bool = false
     ) throws(ConfigurationError) {
         if tokenFile == nil, !hasTokenInEnvironment {
             for (key, address) in [("clients", listen.clients), ("nodes", listen.nodes)] where !address.isLoopback {
@@ -58,6 +61,7 @@ package struct ClusterConfiguration: Hashable, Sendable {
         self.retention = retention
         self.queues = queues
         self.jobTypes = jobTypes
+        self.schedules = schedules
         self.worker = worker
     }
 

@@ -62,6 +62,9 @@ struct JSONSchema {
             guard self.problem(in: value, argument, at: path) == nil else { return nil }
             return schema.member("then").flatMap { self.problem(in: value, $0, at: path) }
         case "then": return nil
+        case "oneOf":
+            let fitting = argument.elements.count { self.problem(in: value, $0, at: path) == nil }
+            return fitting == 1 ? nil : "\(path): fits \(fitting) of the shapes"
         default: return "\(path): the schema uses \(keyword), which this check does not know"
         }
     }

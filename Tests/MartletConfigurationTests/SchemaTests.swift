@@ -62,6 +62,9 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"jobTypes\": {\"a\": {\"concurrency\": 1}}}",
         "{\"retain\": {\"dead\": \"30d\", \"succeeded\": \"forever\"}}",
         "{\"queues\": {\"a\": {\"retain\": {\"expired\": \"0s\", \"cancelled\": \"1h\"}}}}",
+        "{\"schedules\": {\"nightly\": {\"cron\": \"0 3 * * *\", \"zone\": \"Europe/Berlin\", \"type\": \"clean\"}}}",
+        "{\"schedules\": {\"a\": {\"every\": \"90s\", \"type\": \"b\", \"payload\": [1], \"missed\": \"all:24\"}}}",
+        "{\"schedules\": {\"a\": {\"every\": \"1h\", \"type\": \"b\", \"end\": \"2026-12-24T18:00:00Z\"}}}",
     ])
     func acceptsWhatTheLoaderAccepts(json: String) throws {
         let source = Array(json.utf8)
@@ -77,6 +80,12 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"jobTypes\": {\"a\": {\"retry\": {\"jitter\": 2}}}}", "{\"worker\": {\"slots\": \"2\"}}",
         "{\"queues\": {\"a\": {\"concurrency\": 0}}}", "{\"queues\": {\"a\": {\"keyConcurrency\": \"1\"}}}",
         "{\"queues\": {\"a\": {\"groups\": {\"b\": 0}}}}", "{\"queues\": {\"a\": {\"groups\": {\"b\": 1001}}}}",
+        "{\"schedules\": {\"a\": {\"cron\": \"0 3 * * *\"}}}", "{\"schedules\": {\"a\": {\"type\": \"b\"}}}",
+        "{\"schedules\": {\"a\": {\"cron\": \"0 3 * * *\", \"every\": \"1h\", \"type\": \"b\"}}}",
+        "{\"schedules\": {\"a\": {\"every\": \"1h\", \"type\": \"b\", \"missed\": \"all:0\"}}}",
+        "{\"schedules\": {\"a\": {\"every\": \"1h\", \"type\": \"b\", \"overlap\": \"queue\"}}}",
+        "{\"schedules\": {\"a\": {\"every\": \"1h\", \"type\": \"b\", \"start\": \"tomorrow\"}}}",
+        "{\"schedules\": {\"a b\": {\"every\": \"1h\", \"type\": \"b\"}}}",
         "{\"retain\": {\"dead\": \"always\"}}", "{\"retain\": {\"running\": \"1d\"}}",
         "{\"queues\": {\"a\": {\"groups\": {\"b\": 1.5}}}}", "{\"jobTypes\": {\"a\": {\"concurrency\": -1}}}",
     ])

@@ -119,7 +119,7 @@ extension CoordinatorSettings {
             },
             typeDefaults: configuration.jobTypes.mapValues {
                 TypeDefaults(timeout: $0.timeout, retry: $0.retry, concurrency: $0.concurrency)
-            })
+            }, schedules: configuration.schedules)
     }
 }
 
