@@ -74,6 +74,13 @@ MUTANTS = [
      "        if let revision = update.revision, revision != row.revision {", "        if update.revision == .max {"),
     ("a payload that is replaced during a run is not run", STORE + "Tables/JobTables+End.swift",
      "        let isOver = row.revision == job.revision", "        let isOver = row.revision >= job.revision"),
+    ("follow-ups of a completion that comes too late", STORE + "Tables/JobTables+End.swift",
+     "        guard var row = try self.row(job.id), row.isWaiting, self.isLane(job.lane, of: row) else { return false }\n"
+     "        let isOver",
+     "        if try self.row(job.id)?.isWaiting != true, let details = job.details {\n"
+     "            try self.createFollowUps(details.followUps, at: now)\n        }\n"
+     "        guard var row = try self.row(job.id), row.isWaiting, self.isLane(job.lane, of: row) else { return false }\n"
+     "        let isOver"),
     ("an accepted completion loses its follow-ups", STORE + "Tables/JobTables+End.swift",
      "            try self.createFollowUps(details.followUps, at: now)", "            _ = details.followUps"),
     ("a job that is given back forgets its checkpoint", COORDINATOR + "Dispatcher.swift",
