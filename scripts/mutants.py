@@ -21,6 +21,13 @@ SDK = "Sources/Martlet/"
 
 # name, file, what stands there, what the bug makes of it
 MUTANTS = [
+    ("a schedule's jobs are stored without its last instant", STORE + "Tables/JobTables+Schedules.swift",
+     "            row.handledThrough = through\n            row.missedTotal", "            row.missedTotal"),
+    ("runs of a schedule overlap whatever its policy", STORE + "Tables/JobTables+Schedules.swift",
+     "fire.overlap.answer(unfinished: unfinished)", "fire.overlap.answer(unfinished: unfinished * 0)"),
+    ("a schedule goes further without its missed instants", COORDINATOR + "Scheduling/ScheduleTable.swift",
+     "        let through = instants.count < plan.fires.count ? instants.last! : plan.handledThrough",
+     "        let through = plan.handledThrough + .seconds(1)"),
     ("results answered before their commit", COORDINATOR + "NodeQueue.swift",
      "        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in",
      "        self.answer(report.number, settlement.verdicts, missing: [], in: report)\n"

@@ -59,7 +59,9 @@ package struct Scenario: Sendable {
         let deadline = cluster.world.now + Self.peaceMax
         // Clients may be within a submit; give them the time that their calls may take.
         cluster.world.run(until: cluster.world.now + .seconds(25)) { cluster.isLost }
-        while cluster.world.now < deadline, !cluster.isLost, !cluster.witness.unfinished.isEmpty {
+        while cluster.world.now < deadline, !cluster.isLost,
+            !cluster.witness.unfinished.isEmpty || cluster.hasInstantsLeft
+        {
             cluster.world.run(until: cluster.world.now + .seconds(1)) { cluster.isLost }
             cluster.startWhatIsMissing()
             cluster.checkInvariants()

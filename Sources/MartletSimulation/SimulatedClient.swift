@@ -39,6 +39,7 @@ final class SimulatedClient: @unchecked Sendable {
                 await self.submitSome(client)
                 await self.changeSomething(client, of: self.ids)
                 if self.mayPause { await self.pauseSomething(client) }
+                await self.changeSchedules(client, mayPause: self.mayPause)
                 let pause = self.cluster.world.random.duration(.milliseconds(1), .milliseconds(900))
                 try? await self.process.sleep(for: pause)
             }

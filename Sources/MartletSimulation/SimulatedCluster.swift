@@ -34,6 +34,7 @@ final class SimulatedCluster: @unchecked Sendable {
     var goneForGood: Int?
     private var lastNumber: UInt64 = 0
     private var lastCheckpoint: UInt64 = 0
+    let schedules: [(definition: ScheduleDefinition, interval: Duration)]
     private(set) var coordinator: (process: SimulatedProcess, transport: InMemoryTransport)?
     private(set) var parts: Coordinator.Parts?
     private(set) var nodes: [SimulatedNode?]
@@ -45,6 +46,8 @@ final class SimulatedCluster: @unchecked Sendable {
         self.network = InMemoryNetwork(link: self.link)
         self.nodes = Array(repeating: nil, count: nodes)
         self.clients = Array(repeating: nil, count: clients)
+        self.schedules = Self.schedules(from: world.wallTime)
+        for schedule in self.schedules { self.witness.expects(schedule.definition, every: schedule.interval) }
     }
 
     static func host(ofNode index: Int) -> HostID { HostID(rawValue: UInt32(1 + index)) }
@@ -64,7 +67,8 @@ final class SimulatedCluster: @unchecked Sendable {
         let settings = CoordinatorSettings(
             clientAddress: Self.clientAddress, nodeAddress: Self.nodeAddress, pendingBytesMax: 64 << 10,
             payloadCacheMax: 4 << 10, nodesMax: 16, lanesMax: 64, times: Self.times,
-            queues: Self.queues, typeDefaults: ["gamma": .init(concurrency: Self.gammaMax)])
+            queues: Self.queues, typeDefaults: ["gamma": .init(concurrency: Self.gammaMax)],
+            schedules: self.schedules.map(\.definition))
         let coordinator = Coordinator(
             settings: settings, transport: transport, store: store, loop: process, log: .none)
         process.spawn {
@@ -108,6 +112,7 @@ final class SimulatedCluster: @unchecked Sendable {
         process.spawn {
             await parts.dispatcher.checkInvariants()
             await parts.registry.checkInvariants()
+            await parts.scheduler.checkInvariants()
             let pending = await parts.commitLog.pendingBytes
             if pending > 64 << 10 { self.witness.fail("\(pending) bytes wait for the store, over the bound") }
         }

@@ -14,7 +14,7 @@ final class SimulatedNode: @unchecked Sendable {
     let process: SimulatedProcess
     let worker: Worker
     private let transport: InMemoryTransport
-    private unowned let cluster: SimulatedCluster
+    unowned let cluster: SimulatedCluster
     /// While frozen and shortly after, what its handlers believe does not count: no process can do better.
     private(set) var isTrusted = true
 
@@ -41,6 +41,10 @@ final class SimulatedNode: @unchecked Sendable {
                     try await self.handle(payload, context)
                 }
             }
+        }
+        self.worker.register(raw: SimulatedCluster.scheduledType) { [unowned self] _, context in
+            let duration = self.cluster.world.random.duration(.milliseconds(1), .milliseconds(1800))
+            try await self.tick(context, for: duration)
         }
         self.process.spawn { [self] in
             try? await self.worker.run()

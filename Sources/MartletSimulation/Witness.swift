@@ -9,6 +9,7 @@ package final class Witness: @unchecked Sendable {
         case requestDuplicated, rolledBack, diskFull, outcomeUnknown, wallClockStep, handlerFailed, handlerHung
         case batchHandled, jobCancelled, jobRescheduled, priorityChanged, paused, bulkOperation, jobExpired
         case resultRefused, submitRepeated, poisonKilledNode, jobDead, ranInOrder
+        case scheduleFired, queuedInstantRan, instantsMissed, backfilled
         case childRan, cancelledWithParent, callbackReleased
         case duplicateMet, payloadReplaced, ranAgain, followUpCreated, endAwaited, checkpointSaved, checkpointSeen
     }
@@ -43,6 +44,7 @@ package final class Witness: @unchecked Sendable {
     private var jobOfNumber: [UInt64: JobID] = [:]
     private(set) var terminal: [JobID: JobState] = [:]
     var groups = GroupWitness()
+    var schedules = ScheduleWitness()
     var leaving = LeavingWitness()
     var failures: [JobID: UInt16] = [:]
     private var running: [JobID: Set<Int>] = [:]
@@ -103,6 +105,7 @@ package final class Witness: @unchecked Sendable {
             case (.update(let updates), .applied(let missing)): self.updated(updates, but: missing)
             case (.bulk(let step), .applied(let missing)):
                 if case .update(let updates) = step.work { self.updated(updates, but: missing) }
+            case (.schedule(let change), _): self.changed(change, outcome)
             case (.closeBatch(let id), .applied(missing: [])): self.groups.closed.insert(id)
             default: break
             }
@@ -243,6 +246,7 @@ package final class Witness: @unchecked Sendable {
         state.checkInvariants()
         self.checkBatches(in: state)
         self.checkOrigins(in: state)
+        self.checkSchedules(in: state)
         for id in self.acknowledged.keys.sorted() where self.terminal[id] == nil {
             return self.fail("job \(id) was acknowledged and never ended: \(Self.describe(id, in: state))")
         }
