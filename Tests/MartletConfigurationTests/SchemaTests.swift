@@ -1,5 +1,6 @@
 import Foundation
 import MartletConfiguration
+import MartletCore
 import Testing
 
 /// The shipped files, found from this source file.
@@ -20,6 +21,15 @@ private func shipped(_ name: String) throws -> [UInt8] {
         let source = try shipped("cluster.json")
         #expect(self.schema.problem(in: try JSONReader.value(of: source)) == nil)
         #expect(try ClusterConfiguration(json: source) == ClusterConfiguration())
+    }
+
+    /// What docs/scheduling.md shows.
+    @Test func theExampleOfSchedulesIsValid() throws {
+        let source = try shipped("Examples/schedules.cluster.json")
+        #expect(self.schema.problem(in: try JSONReader.value(of: source)) == nil)
+        let schedules = try ClusterConfiguration(json: source).schedules
+        #expect(schedules.map(\.name) == ["nightly", "quarter-hour"])
+        #expect(schedules.map(\.recurrence) == ["0 3 * * *", "@every 15m"])
     }
 
     /// What the guide on fairness shows.
