@@ -12,7 +12,7 @@ def lines(text):
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-PAGES = ["developers", "guide-one-off", "guide-idempotency", "guide-results", "guide-fairness"]
+PAGES = ["developers", "guide-one-off", "guide-idempotency", "guide-results", "guide-fairness", "scheduling"]
 
 
 def examples(suffix):

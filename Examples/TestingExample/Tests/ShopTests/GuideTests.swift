@@ -97,3 +97,18 @@ import Testing
         #expect(made.withLock { $0 } == ["open", "rename", "close"])
     }
 }
+
+@Suite struct ScheduleGuideTests {
+    @Test func aQuarterHourHasOneRunAndANightCanBeMadeUpFor() async throws {
+        let cluster = try await TestCluster { worker in worker.register(Cleanup.self) }
+        try await defineSchedules(cluster.client)
+        try await cluster.advance(by: .seconds(900))
+        let runs = try await cluster.drain()
+        #expect(runs.count == 1 && runs.allSatisfy { $0.outcome == .succeeded })
+        let now = cluster.now
+        let week = WallTime(microseconds: now.microseconds - 7 * 86_400_000_000)
+        try await seeToSchedules(cluster.client, since: week, until: now)
+        // One at once, and seven nights.
+        #expect(try await cluster.drain().count == 8)
+    }
+}
