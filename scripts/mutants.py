@@ -22,7 +22,8 @@ SDK = "Sources/Martlet/"
 # name, file, what stands there, what the bug makes of it
 MUTANTS = [
     ("a schedule's jobs are stored without its last instant", STORE + "Tables/JobTables+Schedules.swift",
-     "            row.handledThrough = through\n            row.missedTotal", "            row.missedTotal"),
+     "            row.handledThrough = through\n            row.missedTotal",
+     "            _ = through\n            row.missedTotal"),
     ("runs of a schedule overlap whatever its policy", STORE + "Tables/JobTables+Schedules.swift",
      "fire.overlap.answer(unfinished: unfinished)", "fire.overlap.answer(unfinished: unfinished * 0)"),
     ("a schedule goes further without its missed instants", COORDINATOR + "Scheduling/ScheduleTable.swift",
