@@ -97,7 +97,7 @@ extension ClientService {
     func change(_ change: ChangeDead) async throws -> DeadChanged {
         let action: ChangeJobs.Action = change.action == .retry ? .retry : .delete
         let selection = JobSelection(state: .dead, queue: change.queue, type: change.type)
-        let changed = try await self.control.change(ChangeJobs(action, ids: change.ids, matching: selection))
+        let changed = try await self.control.change(ChangeJobs(action, ids: Array(change.ids), matching: selection))
         guard let id = changed.bulk, !changed.isFinished else {
             return DeadChanged(count: changed.count, missing: changed.missing)
         }

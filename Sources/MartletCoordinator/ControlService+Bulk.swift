@@ -16,7 +16,7 @@ extension ControlService {
         let operation = BulkOperation(request.action)
         let filter = JobFilter(request.selection)
         guard request.ids.isEmpty else {
-            return try await self.changeNamed(request.ids, operation, filter, isDryRun: request.isDryRun)
+            return try await self.changeNamed(Array(request.ids), operation, filter, isDryRun: request.isDryRun)
         }
         if let problem = operation.problem(with: filter) { throw ErrorReply(.invalidRequest, problem) }
         if request.isDryRun { return try await self.count(operation, filter, after: request.after) }

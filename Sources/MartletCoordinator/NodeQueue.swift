@@ -82,7 +82,7 @@ package actor NodeQueue {
         self.reportRequest = request
         self.lastReport = (report.number, nil)
         self.core.credit(total: report.creditTotal)
-        self.core.running(report.running, at: self.context.loop.now)
+        self.core.running(Array(report.running), at: self.context.loop.now)
         self.note(report)
         let settled = self.settle(report)
         let settlement = settled.settlement
@@ -203,9 +203,9 @@ package actor NodeQueue {
     private func answer(
         _ number: UInt64, _ verdicts: [NodeQueueCore.Verdict], missing: Set<JobID>, in report: Report
     ) {
-        let told = verdicts.enumerated().map { place, verdict -> ReportReply.Verdict in
+        let told = zip(report.items, verdicts).map { item, verdict -> ReportReply.Verdict in
             switch verdict {
-            case .accepted: missing.contains(report.items[place].id) ? .refused : .accepted
+            case .accepted: missing.contains(item.id) ? .refused : .accepted
             case .refused: .refused
             case .unknown: .unknown
             }
@@ -466,7 +466,8 @@ package actor NodeQueue {
         let status: NodeView.Status = self.core.isDraining ? .draining : self.core.isSilent ? .silent : .live
         return NodeView(
             name: self.registration.name, incarnation: self.registration.incarnation, status: status,
-            slots: self.registration.slots, queues: self.registration.queues, types: self.registration.types,
+            slots: self.registration.slots, queues: self.registration.queues.map(\.text),
+            types: self.registration.types.map(\.text),
             leased: UInt32(clamping: self.core.heldCount), sinceHeard: self.context.loop.now - self.core.lastHeard,
             succeededTotal: self.core.succeededTotal, failedTotal: self.core.failedTotal)
     }

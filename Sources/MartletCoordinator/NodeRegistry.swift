@@ -109,14 +109,15 @@ package actor NodeRegistry {
         self.registering.insert(message.name)
         defer { self.registering.remove(message.name) }
         let id = NodeID(name: message.name, incarnation: message.incarnation)
-        let times = self.settings.times(serving: message.queues)
+        let queues = message.queues.map(\.text)
+        let times = self.settings.times(serving: queues)
         let record = NodeRecord(id: id, leaseDuration: times.leaseDuration)
         // Not saved: the coordinator is on its way out, and nobody may be answered.
         guard await self.save(record) else { return }
         let earlier = await self.replaceEarlier(message)
         let queue = self.makeQueue(message, times: times)
         await self.dispatcher.nodeJoined(
-            queue.key, queue: queue, service: NodeService(queues: message.queues, types: message.types),
+            queue.key, queue: queue, service: NodeService(queues: queues, types: message.types.map(\.text)),
             slots: Int(message.slots))
         if let earlier { await queue.adopt(earlier) }
         let verdicts = await self.judge(message, queue: queue)
@@ -386,7 +387,7 @@ package actor NodeRegistry {
 
     package func services() -> [NodeService] {
         self.queues.keys.sorted().compactMap { self.queues[$0]?.registration }.map {
-            NodeService(queues: $0.queues, types: $0.types)
+            NodeService(queues: $0.queues.map(\.text), types: $0.types.map(\.text))
         }
     }
 

@@ -38,20 +38,33 @@ extension JobOptions.Rare {
 
     /// Reads what ``encoded`` wrote.
     ///
+    /// - Parameter keepsLists: false only checks tags and metadata.
     /// - Returns: nil if a field is not known or cut short: an option that is not understood must not be passed over.
-    package init?(encoded bytes: UnsafeRawBufferPointer) {
+    package init?(encoded bytes: UnsafeRawBufferPointer, keepsLists: Bool = true) {
         self.init()
         var reader = OptionReader(bytes)
+        var tagsLeft = JobOptions.tagsMax
+        var metadataLeft = JobOptions.metadataMax
         while true {
             guard let number: UInt8 = reader.next(), let field = Field(rawValue: number) else { return nil }
-            if field == .end { return }
-            guard self.read(field, from: &reader) else { return nil }
+            switch field {
+            case .end: return
+            case .tag:
+                guard tagsLeft > 0, let tag = reader.nextText() else { return nil }
+                tagsLeft -= 1
+                if keepsLists { self.tags.append(tag) }
+            case .metadata:
+                guard metadataLeft > 0, let name = reader.nextText(), let value = reader.nextText() else { return nil }
+                metadataLeft -= 1
+                if keepsLists { self.metadata[name] = value }
+            default: guard self.read(field, from: &reader) else { return nil }
+            }
         }
     }
 
     private mutating func read(_ field: Field, from reader: inout OptionReader) -> Bool {
         switch field {
-        case .end: return true
+        case .end, .tag, .metadata: return true
         case .expiry:
             self.expiry = reader.nextDuration()
             return self.expiry != nil
@@ -70,16 +83,6 @@ extension JobOptions.Rare {
         case .retention:
             self.retention = reader.nextDuration()
             return self.retention != nil
-        case .tag:
-            guard let tag = reader.nextText(), self.tags.count < JobOptions.tagsMax else { return false }
-            self.tags.append(tag)
-            return true
-        case .metadata:
-            guard let name = reader.nextText(), let value = reader.nextText(),
-                self.metadata.count < JobOptions.metadataMax
-            else { return false }
-            self.metadata[name] = value
-            return true
         case .batch:
             self.batch = (reader.next() as UInt64?).map { BatchID(rawValue: $0) }
             return self.batch != nil

@@ -82,14 +82,14 @@ package struct Submit: Message {
     package var session: SessionID
     /// 1, 2, 3 ... within the session.
     package var sequence: UInt64
-    package var templates: [JobTemplate]
-    package var jobs: [Job]
+    package var templates: RecordList<JobTemplate>
+    package var jobs: RecordList<Job>
 
     package init(session: SessionID, sequence: UInt64, templates: [JobTemplate], jobs: [Job]) {
         self.session = session
         self.sequence = sequence
-        self.templates = templates
-        self.jobs = jobs
+        self.templates = RecordList(templates)
+        self.jobs = RecordList(jobs)
     }
 }
 
@@ -362,13 +362,13 @@ package struct ChangeDead: Message {
 
     package var action: Action
     /// At most 1,000.
-    package var ids: [JobID]
+    package var ids: RecordList<JobID>
     package var queue: String?
     package var type: String?
 
     package init(action: Action, ids: [JobID] = [], queue: String? = nil, type: String? = nil) {
         self.action = action
-        self.ids = ids
+        self.ids = RecordList(ids)
         self.queue = queue
         self.type = type
     }

@@ -16,7 +16,8 @@ extension Completion {
         }
     }
 
-    static func read(from reader: inout FrameReader) throws(WireError) -> Completion {
+    /// - Parameter keepsFollowUps: false only checks them.
+    static func read(from reader: inout FrameReader, keepsFollowUps: Bool) throws(WireError) -> Completion {
         let result = try reader.read(UInt8.self) & 1 == 0 ? nil : try reader.readBytes()
         let count: UInt32 = try reader.read()
         guard count <= Self.followUpsMax, Int(count) <= reader.bytesLeft / 4 else {
@@ -24,13 +25,13 @@ extension Completion {
         }
         var followUps: [FollowUp] = []
         for _ in 0..<count {
-            followUps.append(
-                try reader.nested { reader throws(WireError) in
-                    let delay = try reader.readDuration()
-                    let payload = try reader.readBytes()
-                    let template = try JobTemplate(record: &reader)
-                    return FollowUp(template: template, payload: payload, delay: max(delay, .zero))
-                })
+            let followUp = try reader.nested { reader throws(WireError) in
+                let delay = try reader.readDuration()
+                let payload = try reader.readBytes()
+                let template = try JobTemplate(from: &reader, keepsLists: keepsFollowUps)
+                return FollowUp(template: template, payload: payload, delay: max(delay, .zero))
+            }
+            if keepsFollowUps { followUps.append(followUp) }
         }
         return Completion(result: result, followUps: followUps)
     }

@@ -106,7 +106,7 @@ extension ChangeJobs {
         self.after = bits & 2 == 0 ? nil : after
         self.action = try Action(fields: &reader)
         self.selection = try JobSelection(fields: &reader)
-        self.ids = try reader.records(count, "ids", max: Self.idsMax)
+        self.ids = try reader.list(count, "ids", max: Self.idsMax)
     }
 }
 

@@ -51,7 +51,7 @@ package struct ChangeJobs: Message {
     /// Changes nothing: counts what matches, up to ``countMax`` jobs a request.
     package var isDryRun: Bool
     /// At most ``idsMax``.
-    package var ids: [JobID]
+    package var ids: RecordList<JobID>
     package var selection: JobSelection
     /// Where a dry run goes on.
     package var after: JobID?
@@ -62,7 +62,7 @@ package struct ChangeJobs: Message {
     ) {
         self.action = action
         self.isDryRun = isDryRun
-        self.ids = ids
+        self.ids = RecordList(ids)
         self.selection = selection
         self.after = after
     }

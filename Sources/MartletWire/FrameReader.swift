@@ -4,16 +4,17 @@ package import MartletCore
 ///
 /// Every length and count is checked against the bytes that are there before it is used, so that no frame, however
 /// it was made, can be read out of its bounds or make the reader reserve more than its own size warrants.
+@usableFromInline
 package struct FrameReader {
     package let kind: FrameKind
     /// Records have their later fields.
     package let isExtended: Bool
-    private let frame: Bytes
+    let frame: Bytes
     /// Valid as long as `frame` is held; ``reading(_:_:)`` sees to it.
     private let base: UnsafeRawPointer
     private let end: Int
     private var position: Int
-    private var recordEnd: Int
+    private(set) var recordEnd: Int
     private var recordsLeft: UInt32
 
     /// Reads the header of `frame` and lets `body` read the records.
@@ -57,6 +58,23 @@ package struct FrameReader {
         self.recordsLeft = load(8, UInt32.self)
     }
 
+    /// A reader of records that were checked before.
+    @usableFromInline
+    init(_ records: CheckedRecords) {
+        self.kind = records.kind
+        self.isExtended = records.isExtended
+        self.frame = records.bytes
+        self.base = records.bytes.withUnsafeBytes { $0.baseAddress! }
+        self.end = records.bytes.count
+        self.position = 0
+        self.recordEnd = 0
+        self.recordsLeft = records.count
+    }
+
+    /// Keeps the frame's memory up to here, whoever else lets go of it.
+    @inline(__always)
+    func keepFrame() { withExtendedLifetime(self.frame) {} }
+
     /// Goes to the next record, past whatever was not read of this one.
     @inline(__always)
     package mutating func nextRecord() throws(WireError) {
@@ -84,10 +102,7 @@ package struct FrameReader {
     mutating func records<Element: FrameRecord>(
         _ count: UInt32, of _: Element.Type = Element.self, _ name: String, max: Int = Int(UInt32.max)
     ) throws(WireError) -> [Element] {
-        guard count <= max else { throw Self.outOfBounds(name, "has more than \(max) elements") }
-        guard count <= self.recordsLeft else { throw Self.missingRecord() }
-        let each = FrameHeader.recordPrefixBytesCount + Element.bytesMin
-        guard Int(count) <= (self.end - self.recordEnd) / each else { throw Self.cutShort() }
+        try self.expect(count, bytesMin: Element.bytesMin, name, max: max)
         var elements: [Element] = []
         elements.reserveCapacity(Int(count))
         for _ in 0..<count {
@@ -95,6 +110,15 @@ package struct FrameReader {
             elements.append(try Element(record: &self))
         }
         return elements
+    }
+
+    /// Checks that `count` records of at least `bytesMin` bytes may follow.
+    @inline(__always)
+    func expect(_ count: UInt32, bytesMin: Int, _ name: String, max: Int) throws(WireError) {
+        guard count <= max else { throw Self.outOfBounds(name, "has more than \(max) elements") }
+        guard count <= self.recordsLeft else { throw Self.missingRecord() }
+        let each = FrameHeader.recordPrefixBytesCount + bytesMin
+        guard Int(count) <= (self.end - self.recordEnd) / each else { throw Self.cutShort() }
     }
 
     /// Reads fields that are behind a u32 length of their own, and passes over what is left of them.

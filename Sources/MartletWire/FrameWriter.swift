@@ -1,6 +1,7 @@
 package import MartletCore
 
 /// Builds one frame in a buffer that grows, and gives it away as ``MartletCore/Bytes`` without a copy.
+@usableFromInline
 package struct FrameWriter: ~Copyable {
     private var base: UnsafeMutableRawPointer
     private var capacity: Int

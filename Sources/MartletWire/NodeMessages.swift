@@ -30,8 +30,8 @@ package struct Register: Message {
     package var slots: UInt32
     package var prefetchMax: UInt32
     /// Empty: every queue.
-    package var queues: [String]
-    package var types: [String]
+    package var queues: RecordList<Name>
+    package var types: RecordList<Name>
     /// The worker holds a file lock on its name: see ``supersedes(_:)``.
     package var holdsNameLock: Bool
     /// The last delivery frame received in this incarnation, 0 if none.
@@ -39,7 +39,7 @@ package struct Register: Message {
     /// 1, 2, 3 ... for each time that this incarnation sends a registration. The inventory of an earlier one says
     /// nothing any more, so a copy that comes late is refused.
     package var number: UInt64
-    package var inventory: [Item]
+    package var inventory: RecordList<Item>
 
     package init(
         name: String, incarnation: UInt64, slots: UInt32, prefetchMax: UInt32, queues: [String], types: [String],
@@ -49,12 +49,12 @@ package struct Register: Message {
         self.incarnation = incarnation
         self.slots = slots
         self.prefetchMax = prefetchMax
-        self.queues = queues
-        self.types = types
+        self.queues = RecordList(queues.map { Name(text: $0) })
+        self.types = RecordList(types.map { Name(text: $0) })
         self.holdsNameLock = holdsNameLock
         self.lastDelivery = lastDelivery
         self.number = number
-        self.inventory = inventory
+        self.inventory = RecordList(inventory)
     }
 
     /// Whether an incarnation that held the name is proved to be dead: it had the very lock that this one holds.
@@ -238,11 +238,11 @@ package struct Report: Message {
     /// The node leaves: it holds nothing any more and will send nothing after this.
     package var isLast: Bool
     /// Jobs whose handlers run now; several for a handler that takes many at once.
-    package var running: [JobID]
+    package var running: RecordList<JobID>
     /// At most ``itemsMax``.
-    package var items: [Item]
+    package var items: RecordList<Item>
     /// How far handlers have got, where that has changed; at most one for each that runs.
-    package var progress: [Progress]
+    package var progress: RecordList<Progress>
 
     package struct Progress: Hashable, Sendable {
         package var id: JobID
@@ -264,15 +264,15 @@ package struct Report: Message {
         key: UInt64, number: UInt64, lastDelivery: UInt64, creditTotal: UInt64, isDraining: Bool, isLast: Bool,
         running: [JobID], items: [Item], progress: [Progress] = []
     ) {
-        self.progress = progress
+        self.progress = RecordList(progress)
         self.key = key
         self.number = number
         self.lastDelivery = lastDelivery
         self.creditTotal = creditTotal
         self.isDraining = isDraining
         self.isLast = isLast
-        self.running = running
-        self.items = items
+        self.running = RecordList(running)
+        self.items = RecordList(items)
     }
 
     package static let itemsMax = 4096

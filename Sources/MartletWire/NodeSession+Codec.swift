@@ -21,8 +21,8 @@ extension Register {
             $0.write(UInt32(self.inventory.count))
             $0.write(self.name)
         }
-        for queue in self.queues { writer.record { $0.write(queue) } }
-        for type in self.types { writer.record { $0.write(type) } }
+        writer.records(self.queues)
+        writer.records(self.types)
         writer.records(self.inventory)
     }
 
@@ -44,39 +44,41 @@ extension Register {
         guard self.prefetchMax <= Self.slotsMax else {
             throw FrameReader.outOfBounds("prefetchMax", "must be at most \(Self.slotsMax)")
         }
-        let queues: [Name] = try reader.records(queueCount, "queues", max: Self.namesMax)
-        let types: [Name] = try reader.records(typeCount, "types", max: Self.namesMax)
-        self.queues = queues.map(\.text)
-        self.types = types.map(\.text)
-        self.inventory = try reader.records(itemCount, "inventory")
+        self.queues = try reader.list(queueCount, "queues", max: Self.namesMax)
+        self.types = try reader.list(typeCount, "types", max: Self.namesMax)
+        self.inventory = try reader.list(itemCount, "inventory")
     }
 
     /// The name of a queue or type that the node serves.
-    struct Name: FrameRecord {
-        static let bytesMin = 2 + 1
+    package struct Name: CheckedRecord {
+        package static let bytesMin = 2 + 1
 
-        let text: String
+        package let text: String
 
-        func writeFields(to writer: inout FrameWriter) {
+        package init(text: String) {
+            self.text = text
+        }
+
+        package func writeFields(to writer: inout FrameWriter) {
             writer.write(self.text)
         }
 
-        init(record reader: inout FrameReader) throws(WireError) {
+        package init(record reader: inout FrameReader) throws(WireError) {
             self.text = try reader.readName("queues or types")
         }
     }
 }
 
-extension Register.Item: FrameRecord {
-    static let bytesMin = 8 + 16 + 1
+extension Register.Item: CheckedRecord {
+    package static let bytesMin = 8 + 16 + 1
 
-    func writeFields(to writer: inout FrameWriter) {
+    package func writeFields(to writer: inout FrameWriter) {
         writer.write(self.id)
         writer.write(self.token)
         writer.write(self.phase.rawValue)
     }
 
-    init(record reader: inout FrameReader) throws(WireError) {
+    package init(record reader: inout FrameReader) throws(WireError) {
         self.id = try reader.readJobID()
         self.token = try reader.readToken()
         self.phase = try reader.readCase("inventory.phase")

@@ -240,7 +240,7 @@ extension ChangeDead {
         let count: UInt32 = try reader.read()
         self.queue = try reader.readName("queue", ifPresent: presence & 1 != 0)
         self.type = try reader.readName("type", ifPresent: presence & 2 != 0)
-        self.ids = try reader.records(count, "ids", max: Self.idsMax)
+        self.ids = try reader.list(count, "ids", max: Self.idsMax)
     }
 }
 
@@ -260,16 +260,16 @@ extension DeadChanged {
     }
 }
 
-extension JobID: FrameRecord {
-    static let bytesMin = 8
+extension JobID: FrameRecord, CheckedRecord {
+    package static let bytesMin = 8
 
     @inline(__always)
-    func writeFields(to writer: inout FrameWriter) {
+    package func writeFields(to writer: inout FrameWriter) {
         writer.write(self)
     }
 
     @inline(__always)
-    init(record reader: inout FrameReader) throws(WireError) {
+    package init(record reader: inout FrameReader) throws(WireError) {
         self = try reader.readJobID()
     }
 }

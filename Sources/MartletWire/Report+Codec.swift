@@ -37,22 +37,22 @@ extension Report {
         let itemCount: UInt32 = try reader.read()
         let progressCount: UInt32 = reader.isExtended ? try reader.read() : 0
         guard self.number > 0 else { throw FrameReader.outOfBounds("number", "must not be 0") }
-        self.running = try reader.records(runningCount, "running", max: Int(Register.slotsMax))
-        self.items = try reader.records(itemCount, "items", max: Self.itemsMax)
-        self.progress = try reader.records(progressCount, "progress", max: Int(Register.slotsMax))
+        self.running = try reader.list(runningCount, "running", max: Int(Register.slotsMax))
+        self.items = try reader.list(itemCount, "items", max: Self.itemsMax)
+        self.progress = try reader.list(progressCount, "progress", max: Int(Register.slotsMax))
     }
 }
 
-extension Report.Progress: FrameRecord {
-    static let bytesMin = 8 + 8 + 2
+extension Report.Progress: CheckedRecord {
+    package static let bytesMin = 8 + 8 + 2
 
-    func writeFields(to writer: inout FrameWriter) {
+    package func writeFields(to writer: inout FrameWriter) {
         writer.write(self.id)
         writer.write(self.fraction)
         writer.write(self.message)
     }
 
-    init(record reader: inout FrameReader) throws(WireError) {
+    package init(record reader: inout FrameReader) throws(WireError) {
         self.id = try reader.readJobID()
         self.fraction = try reader.readDouble()
         guard (0...1).contains(self.fraction) else { throw FrameReader.outOfBounds("progress", "must be 0 to 1") }
@@ -60,8 +60,8 @@ extension Report.Progress: FrameRecord {
     }
 }
 
-extension Report.Item: FrameRecord {
-    static let bytesMin = 8 + 16 + 1
+extension Report.Item: CheckedRecord {
+    package static let bytesMin = 8 + 16 + 1
     private static let succeededTag: UInt8 = 1
     private static let failedTag: UInt8 = 2
     private static let returnedTag: UInt8 = 3
@@ -70,7 +70,7 @@ extension Report.Item: FrameRecord {
     private static let failedWithOutputTag: UInt8 = 6
 
     @inline(__always)
-    func writeFields(to writer: inout FrameWriter) {
+    package func writeFields(to writer: inout FrameWriter) {
         writer.write(self.id)
         writer.write(self.token)
         switch self.result {
@@ -92,14 +92,26 @@ extension Report.Item: FrameRecord {
     }
 
     @inline(__always)
-    init(record reader: inout FrameReader) throws(WireError) {
+    package init(record reader: inout FrameReader) throws(WireError) {
+        try self.init(from: &reader, keepsFollowUps: true)
+    }
+
+    /// Follow-ups, of which an item may have many, are looked at one by one.
+    @inline(__always)
+    package static func check(record reader: inout FrameReader) throws(WireError) {
+        _ = try Self(from: &reader, keepsFollowUps: false)
+    }
+
+    @inline(__always)
+    private init(from reader: inout FrameReader, keepsFollowUps: Bool) throws(WireError) {
         self.id = try reader.readJobID()
         self.token = try reader.readToken()
         let tag: UInt8 = try reader.read()
         switch tag {
         case Self.succeededTag: self.result = .succeeded
         case Self.returnedTag: self.result = .returned
-        case Self.completedTag: self.result = .completed(try Completion.read(from: &reader))
+        case Self.completedTag:
+            self.result = .completed(try Completion.read(from: &reader, keepsFollowUps: keepsFollowUps))
         case Self.checkpointTag: self.result = .checkpoint(try reader.readBytes())
         case Self.failedTag, Self.failedWithOutputTag:
             let isRetryable = try reader.read(UInt8.self) & 1 != 0

@@ -59,19 +59,20 @@ extension Submit {
         let jobCount: UInt32 = try reader.read()
         guard self.sequence > 0 else { throw FrameReader.outOfBounds("sequence", "must not be 0") }
         guard jobCount > 0 else { throw FrameReader.outOfBounds("jobs", "is empty") }
-        self.templates = try reader.records(templateCount, "templates", max: Self.templatesMax)
-        self.jobs = try reader.records(jobCount, "jobs", max: Self.jobsMax)
-        for job in self.jobs where job.template >= templateCount {
-            throw FrameReader.outOfBounds("jobs.template", "is not an index into templates")
+        self.templates = try reader.list(templateCount, "templates", max: Self.templatesMax)
+        self.jobs = try reader.list(jobCount, "jobs", max: Self.jobsMax) { reader throws(WireError) in
+            guard try Job(record: &reader).template < templateCount else {
+                throw FrameReader.outOfBounds("jobs.template", "is not an index into templates")
+            }
         }
     }
 }
 
-extension Submit.Job: FrameRecord {
-    static let bytesMin = 2 + 1 + 8 + 4
+extension Submit.Job: CheckedRecord {
+    package static let bytesMin = 2 + 1 + 8 + 4
 
     @inline(__always)
-    func writeFields(to writer: inout FrameWriter) {
+    package func writeFields(to writer: inout FrameWriter) {
         writer.write(self.template)
         writer.write(self.due == nil ? 0 : 1 as UInt8)
         writer.write(self.due?.microseconds ?? 0)
@@ -79,7 +80,7 @@ extension Submit.Job: FrameRecord {
     }
 
     @inline(__always)
-    init(record reader: inout FrameReader) throws(WireError) {
+    package init(record reader: inout FrameReader) throws(WireError) {
         self.template = try reader.read()
         let presence: UInt8 = try reader.read()
         let due = try reader.readWallTime()
@@ -88,10 +89,10 @@ extension Submit.Job: FrameRecord {
     }
 }
 
-extension JobTemplate: FrameRecord {
-    static let bytesMin = 1 + 1 + 8 + 2 + 8 + 8 + 8 + 2 + 2
+extension JobTemplate: FrameRecord, CheckedRecord {
+    package static let bytesMin = 1 + 1 + 8 + 2 + 8 + 8 + 8 + 2 + 2
 
-    func writeFields(to writer: inout FrameWriter) {
+    package func writeFields(to writer: inout FrameWriter) {
         let retry = self.options.retry
         let rare = self.options.rareOptions
         writer.write((self.options.timeout == nil ? 0 : 1) | (retry == nil ? 0 : 2) | (rare == nil ? 0 : 4) as UInt8)
@@ -106,7 +107,16 @@ extension JobTemplate: FrameRecord {
         if let rare { writer.write(Bytes(copying: rare.encoded)) }
     }
 
-    init(record reader: inout FrameReader) throws(WireError) {
+    package init(record reader: inout FrameReader) throws(WireError) {
+        try self.init(from: &reader, keepsLists: true)
+    }
+
+    package static func check(record reader: inout FrameReader) throws(WireError) {
+        _ = try Self(from: &reader, keepsLists: false)
+    }
+
+    /// - Parameter keepsLists: false only checks tags and metadata.
+    init(from reader: inout FrameReader, keepsLists: Bool) throws(WireError) {
         let presence: UInt8 = try reader.read()
         guard let priority = Priority(rawValue: try reader.read()) else {
             throw FrameReader.outOfBounds("priority", "must be 0 to 9")
@@ -132,7 +142,7 @@ extension JobTemplate: FrameRecord {
         }
         let type = try reader.readName("type")
         let queue = try reader.readName("queue")
-        if presence & 4 != 0 { options.rareOptions = try reader.readRareOptions() }
+        if presence & 4 != 0 { options.rareOptions = try reader.readRareOptions(keepsLists: keepsLists) }
         self.init(type: type, queue: queue, options: options)
     }
 }
@@ -182,9 +192,9 @@ extension FrameWriter {
 }
 
 extension FrameReader {
-    mutating func readRareOptions() throws(WireError) -> JobOptions.Rare {
+    fileprivate mutating func readRareOptions(keepsLists: Bool) throws(WireError) -> JobOptions.Rare {
         let bytes = try self.readBytes()
-        guard let rare = bytes.withUnsafeBytes({ JobOptions.Rare(encoded: $0) }) else {
+        guard let rare = bytes.withUnsafeBytes({ JobOptions.Rare(encoded: $0, keepsLists: keepsLists) }) else {
             throw Self.outOfBounds("options", "have a field that is not known or makes no sense")
         }
         return rare

@@ -1,6 +1,7 @@
 #include "allocation_gauge.h"
 
 #include <errno.h>
+#include <malloc.h>
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
@@ -14,10 +15,15 @@
 THREAD_LOCAL bool is_watching;
 THREAD_LOCAL size_t largest;
 THREAD_LOCAL size_t total_count;
+// Below zero when blocks from before the start were freed.
+THREAD_LOCAL long long held;
+THREAD_LOCAL long long peak;
 
 void allocation_gauge_start(void) {
     largest = 0;
     total_count = 0;
+    held = 0;
+    peak = 0;
     is_watching = true;
 }
 
@@ -27,6 +33,8 @@ size_t allocation_gauge_stop(size_t *count) {
     return largest;
 }
 
+size_t allocation_gauge_peak(void) { return (size_t)peak; }
+
 #if defined(__GLIBC__) && !defined(MARTLET_SANITIZED)
 
 bool allocation_gauge_works(void) { return true; }
@@ -35,36 +43,39 @@ extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
+extern void __libc_free(void *);
 
-static void note(size_t size) {
-    if (!is_watching) return;
+static void *note(size_t size, void *memory) {
+    if (!is_watching || memory == NULL) return memory;
     total_count += 1;
     if (size > largest) largest = size;
+    held += (long long)malloc_usable_size(memory);
+    if (held > peak) peak = held;
+    return memory;
 }
 
-void *malloc(size_t size) {
-    note(size);
-    return __libc_malloc(size);
+static void forget(void *memory) {
+    if (is_watching && memory != NULL) held -= (long long)malloc_usable_size(memory);
 }
 
-void *calloc(size_t count, size_t size) {
-    note(count * size);
-    return __libc_calloc(count, size);
-}
+void *malloc(size_t size) { return note(size, __libc_malloc(size)); }
+
+void *calloc(size_t count, size_t size) { return note(count * size, __libc_calloc(count, size)); }
 
 void *realloc(void *old, size_t size) {
-    note(size);
-    return __libc_realloc(old, size);
+    forget(old);
+    return note(size, __libc_realloc(old, size));
 }
 
-void *aligned_alloc(size_t alignment, size_t size) {
-    note(size);
-    return __libc_memalign(alignment, size);
+void *aligned_alloc(size_t alignment, size_t size) { return note(size, __libc_memalign(alignment, size)); }
+
+void free(void *memory) {
+    forget(memory);
+    __libc_free(memory);
 }
 
 int posix_memalign(void **result, size_t alignment, size_t size) {
-    note(size);
-    void *memory = __libc_memalign(alignment, size);
+    void *memory = note(size, __libc_memalign(alignment, size));
     if (memory == NULL) return ENOMEM;
     *result = memory;
     return 0;

@@ -26,7 +26,7 @@ import Testing
 
     private static func items(_ driver: CoreDriver) throws -> [Report.Item] {
         let report = try #require(driver.report())
-        return try Report.decode(report.frame).items
+        return Array(try Report.decode(report.frame).items)
     }
 
     private static func judged(_ driver: CoreDriver) -> [WorkerCore.Action] {

@@ -135,9 +135,10 @@ actor FakeCoordinator {
             return known
         }
         let first = JobID(rawValue: self.lastID + 1)
+        let templates = Array(submit.templates)
         for job in submit.jobs {
             self.lastID += 1
-            self.accepted.append((JobID(rawValue: self.lastID), job, submit.templates[Int(job.template)]))
+            self.accepted.append((JobID(rawValue: self.lastID), job, templates[Int(job.template)]))
         }
         let answer = Submitted(first: first, count: UInt32(submit.jobs.count), isRepeat: false)
         self.answers[submit.session, default: [:]][submit.sequence] = answer

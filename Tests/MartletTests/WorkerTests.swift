@@ -39,7 +39,7 @@ struct Add: Job {
         #expect(cluster.ask { $0.results.map(\.result) } == [.succeeded, .succeeded])
         #expect(Add.sums.withLock { $0 } == [42])
         #expect(seen.withLock { $0 } == ["2 3 raw hello"])
-        #expect(cluster.ask { $0.registers.first?.types } == ["add", "raw"])
+        #expect(cluster.ask { $0.registers.first?.types.map(\.text) } == ["add", "raw"])
     }
 
     @Test func aHandlersLogLinesCarryItsJob() throws {

@@ -31,6 +31,32 @@ import Testing
             items: Array(repeating: item, count: items))
     }
 
+    static func report(progress fraction: Double, message: String = "") -> Report {
+        var report = Self.report()
+        report.progress = [Report.Progress(id: JobID(rawValue: 1), fraction: fraction, message: message)]
+        return report
+    }
+
+    static func report(followUps: Int) -> Report {
+        let followUp = Completion.FollowUp(template: Samples.plain, payload: .empty, delay: .zero)
+        let completion = Completion(followUps: Array(repeating: followUp, count: followUps))
+        var report = Self.report()
+        report.items = [
+            Report.Item(id: JobID(rawValue: 1), token: Samples.token, result: .completed(completion))
+        ]
+        return report
+    }
+
+    static let badOptions = "options have a field that is not known or makes no sense"
+
+    static func few(_ count: Int) -> [String] { (0..<count).map { "\($0)" } }
+
+    static func template(_ change: (inout JobOptions) -> Void) -> JobTemplate {
+        var options = JobOptions()
+        change(&options)
+        return JobTemplate(type: "t", queue: "q", options: options)
+    }
+
     static let names = Array(repeating: "a", count: 1001)
     static let ids = Array(repeating: JobID(rawValue: 1), count: 1001)
 
@@ -62,6 +88,22 @@ import Testing
         ("queues or types \(Self.badCharacter)", Self.register(queues: ["a\u{0}"]).encoded()),
         ("number must not be 0", Self.report(number: 0).encoded()),
         ("items has more than 4096 elements", Self.report(items: 4097).encoded()),
+        ("ids has more than 1000 elements", ChangeJobs(.cancel, ids: Self.ids).encoded()),
+        ("timeout must be 0 to 60.0 seconds", AwaitJob(id: Self.ids[0], timeout: .milliseconds(60_001)).encoded()),
+        ("timeout must be 0 to 60.0 seconds", AwaitJob(id: Self.ids[0], timeout: .milliseconds(-1)).encoded()),
+        ("progress must be 0 to 1", Self.report(progress: -0.01).encoded()),
+        ("progress must be 0 to 1", Self.report(progress: 1.01).encoded()),
+        ("progress must be 0 to 1", Self.report(progress: .nan).encoded()),
+        ("items.followUps are more than 1000, or cut short", Self.report(followUps: 1001).encoded()),
+        (Self.badOptions, Self.submit(template: Self.template { $0.tags = Self.few(17) }).encoded()),
+        (
+            Self.badOptions,
+            Self.submit(
+                template: Self.template {
+                    $0.metadata = Dictionary(uniqueKeysWithValues: Self.few(17).map { ($0, "") })
+                }
+            ).encoded()
+        ),
         ("nonce must be 32 bytes", Authenticate(nonce: .empty, proof: Samples.run(0)).encoded()),
         ("proof must be 32 bytes", Authenticate(nonce: Samples.run(0), proof: .empty).encoded()),
     ]
@@ -77,6 +119,14 @@ import Testing
         _ = try Request.decode(Self.report(items: 4096).encoded())
         _ = try Request.decode(ListJobs(limit: 1000).encoded())
         _ = try Request.decode(ChangeDead(action: .retry, ids: Array(Self.ids.dropLast())).encoded())
+        _ = try Request.decode(AwaitJob(id: Self.ids[0], timeout: AwaitJob.timeoutMax).encoded())
+        for fraction in [0, 1] { _ = try Request.decode(Self.report(progress: Double(fraction)).encoded()) }
+        _ = try Request.decode(Self.report(followUps: 1000).encoded())
+        let crowded = Self.template {
+            $0.tags = Self.few(16)
+            $0.metadata = Dictionary(uniqueKeysWithValues: Self.few(16).map { ($0, "") })
+        }
+        _ = try Request.decode(Self.submit(template: crowded).encoded())
         let longest = JobTemplate(type: String(Self.tooLong.dropLast()), queue: "q")
         _ = try Request.decode(Self.submit(template: longest).encoded())
     }
@@ -126,6 +176,39 @@ import Testing
         #expect(report.items.map(\.result) == [.failed(failure, isRetryable: true)])
     }
 
+    @Test func aProgressMessageThatIsTooLongIsCutAtACharacter() throws {
+        let long = Self.report(progress: 0.5, message: "a" + String(repeating: "é", count: 200))
+        let message = try Report.decode(long.encoded()).progress.map(\.message)
+        #expect(message == ["a" + String(repeating: "é", count: 127)])
+    }
+
+    /// An option that is not understood must not be passed over: it may be what keeps a job from running twice.
+    @Test(arguments: [10, 255] as [UInt8])
+    func anOptionThatIsNotKnownIsRefused(field: UInt8) {
+        var parts = FrameParts(Self.submit(template: Self.template { $0.isOrdered = true }).encoded())
+        // The options are the last of the template's fields: 5 for ordered, 0 for the end.
+        #expect(parts.records[1].suffix(2) == [5, 0])
+        parts.records[1][parts.records[1].count - 2] = field
+        #expect(throws: WireError(.malformed, Self.badOptions)) { try Request.decode(parts.frame) }
+    }
+
+    @Test func parentsThatAreMoreThanTheirRecordHoldsAreRefused() {
+        let extras = Delivery.Extras(parents: [ParentResult(id: Self.ids[0], name: "", state: .dead, result: nil)])
+        let delivery = Delivery(
+            number: 1, epoch: Epoch(rawValue: 1),
+            templates: [Delivery.Template(type: "t", queue: "q", timeout: .seconds(1))],
+            jobs: [
+                Delivery.Job(
+                    id: Self.ids[0], leaseSequence: 1, attempt: 1, template: 0, payload: .empty, extras: extras)
+            ])
+        var parts = FrameParts(delivery.encoded())
+        // id, lease, attempt, template, payload, what extras there are; then the count.
+        parts.records[2][25] = 0xFF
+        #expect(throws: WireError(.malformed, "jobs.parents is longer than its record")) {
+            try Delivery.decode(parts.frame)
+        }
+    }
+
     @Test func anErrorTextThatIsTooLongIsCutAtACharacter() throws {
         let long = ErrorReply(.internal, "a" + String(repeating: "é", count: 40_000))
         #expect(try ErrorReply.decode(long.encoded()).message == "a" + String(repeating: "é", count: 32_767))
@@ -133,6 +216,6 @@ import Testing
 
     @Test func payloadsShareTheFramesMemory() throws {
         let frame = Self.submit().encoded()
-        #expect(try Submit.decode(frame).jobs[0].payload.block === frame.block)
+        #expect(try Submit.decode(frame).jobs.map(\.payload)[0].block === frame.block)
     }
 }

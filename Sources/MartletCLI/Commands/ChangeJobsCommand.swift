@@ -131,7 +131,7 @@ enum ChangeJobsCommand {
         var all = JobsChanged(count: 0)
         for start in stride(from: 0, to: ids.count, by: ChangeJobs.idsMax) {
             var part = request
-            part.ids = Array(ids[start..<min(start + ChangeJobs.idsMax, ids.count)])
+            part.ids = RecordList(Array(ids[start..<min(start + ChangeJobs.idsMax, ids.count)]))
             let changed = try await client.change(part)
             all.count += changed.count
             all.missing += changed.missing

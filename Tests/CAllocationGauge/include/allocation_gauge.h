@@ -12,6 +12,9 @@ void allocation_gauge_start(void);
 // Stops watching. Returns the size of the largest allocation since the start, and in *count how many there were.
 size_t allocation_gauge_stop(size_t *count);
 
+// The most bytes, of those allocated since the start, that were held at one time until the last stop.
+size_t allocation_gauge_peak(void);
+
 // False where malloc cannot be stood in for (not glibc, or under a sanitizer): nothing is seen there.
 bool allocation_gauge_works(void);
 

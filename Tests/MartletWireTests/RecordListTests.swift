@@ -1,0 +1,144 @@
+import CAllocationGauge
+import MartletCore
+import MartletWire
+import Testing
+
+/// Lists of requests: checked when the frame is decoded, made into elements when they are used.
+@Suite struct RecordListTests {
+    static func frame(jobs: Int) -> Bytes {
+        Submit(
+            session: Samples.session, sequence: 1, templates: [Samples.plain, Samples.detailed],
+            jobs: (0..<jobs).map {
+                Submit.Job(template: UInt16($0 % 2), due: WallTime(microseconds: Int64($0)), payload: Samples.run(7))
+            }
+        ).encoded()
+    }
+
+    @Test func aListThatLiesInAFrameIsTheListThatWasSent() throws {
+        let sent = RecordList(
+            [0, 1, 2].map { Submit.Job(template: 0, due: nil, payload: Samples.bytes(String($0))) })
+        var submit = Submit(session: Samples.session, sequence: 1, templates: [Samples.plain], jobs: [])
+        submit.jobs = sent
+        let received = try Submit.decode(submit.encoded()).jobs
+        #expect(received == sent && received.hashValue == sent.hashValue && received.count == 3 && !received.isEmpty)
+        #expect(Array(received) == Array(sent) && Array(received) == Array(received))
+        #expect(received.underestimatedCount == 3)
+    }
+
+    @Test func listsOfOtherElementsOrLengthDiffer() throws {
+        let one = Samples.bytes("1")
+        let job = Submit.Job(template: 0, payload: one)
+        let list = RecordList([job, job])
+        #expect(list != [job] && list != [job, Submit.Job(template: 1, payload: one)] && list == [job, job])
+        #expect(RecordList<Submit.Job>().isEmpty)
+    }
+
+    @Test func aListMayBeSentOnAsItCame() throws {
+        let frame = Self.frame(jobs: 5)
+        #expect(try Submit.decode(frame).encoded() == frame)
+    }
+
+    @Test func aListKeepsItsFrame() throws {
+        weak var block: ByteBlock?
+        var jobs: RecordList<Submit.Job>?
+        do {
+            let frame = Self.frame(jobs: 3)
+            block = frame.block
+            jobs = try Submit.decode(frame).jobs
+        }
+        #expect(block != nil)
+        #expect(jobs?.map(\.payload) == Array(repeating: Samples.run(7), count: 3))
+        jobs = nil
+        #expect(block == nil)
+    }
+
+    /// Every record is looked at when the frame is decoded, the last one too.
+    @Test(arguments: [0, 1, 8_191])
+    func aRecordThatCannotBeReadIsFoundAtOnce(place: Int) {
+        var parts = FrameParts(Self.frame(jobs: 8_192))
+        parts.records[3 + place].removeLast()
+        #expect(throws: WireError(.malformed, "a field goes beyond the end of its record")) {
+            try Request.decode(parts.frame)
+        }
+    }
+
+    // MARK: Memory
+
+    private static let token = Samples.token
+
+    private static func report(_ result: Report.Item.Result, count: Int = Report.itemsMax) -> Bytes {
+        Report(
+            key: 1, number: 1, lastDelivery: 0, creditTotal: 0, isDraining: false, isLast: false, running: [],
+            items: Array(
+                repeating: Report.Item(id: JobID(rawValue: 1), token: Self.token, result: result), count: count)
+        ).encoded()
+    }
+
+    private static let crowded: JobTemplate = {
+        var options = JobOptions()
+        options.tags = (0..<JobOptions.tagsMax).map { "\($0)" }
+        options.metadata = Dictionary(uniqueKeysWithValues: (0..<JobOptions.metadataMax).map { ("\($0)", "") })
+        return JobTemplate(type: "t", queue: "q", options: options)
+    }()
+
+    /// Requests whose elements are as many and as short as can be.
+    static let full: [(name: String, frame: Bytes)] = {
+        let id = JobID(rawValue: 1)
+        let names = (0..<Register.namesMax).map { "\($0)" }
+        let longer = (0..<Register.namesMax).map { "a-name-of-17-byte\($0)" }
+        func register(_ names: [String], inventory: Int) -> Bytes {
+            Register(
+                name: "n", incarnation: 1, slots: 1, prefetchMax: 0, queues: names, types: names, holdsNameLock: false,
+                lastDelivery: 0, number: 1,
+                inventory: Array(
+                    repeating: Register.Item(id: id, token: Self.token, phase: .running), count: inventory)
+            ).encoded()
+        }
+        func submit(_ template: JobTemplate, templates: Int, jobs: Int) -> Bytes {
+            BoundsTests.submit(template: template, templates: templates, jobs: jobs).encoded()
+        }
+        let followUp = Completion.FollowUp(
+            template: JobTemplate(type: "t", queue: "q"), payload: .empty, delay: .zero)
+        return [
+            ("jobs", submit(Samples.plain, templates: 1, jobs: 10_000)),
+            ("templates", submit(JobTemplate(type: "t", queue: "q"), templates: 1024, jobs: 1)),
+            ("one template with options", submit(Self.crowded, templates: 1, jobs: 1)),
+            ("templates with options", submit(Self.crowded, templates: 1024, jobs: 1)),
+            ("succeeded", Self.report(.succeeded)),
+            ("failed", Self.report(.failed(JobFailure(kind: "", message: ""), isRetryable: true))),
+            ("failed with texts", Self.report(.failed(Samples.failure, isRetryable: true, output: Samples.run(0)))),
+            ("completed", Self.report(.completed(Completion(result: .empty)))),
+            (
+                "follow-ups",
+                Self.report(
+                    .completed(Completion(followUps: Array(repeating: followUp, count: Completion.followUpsMax))),
+                    count: 1)
+            ),
+            (
+                "running and progress",
+                Report(
+                    key: 1, number: 1, lastDelivery: 0, creditTotal: 0, isDraining: false, isLast: false,
+                    running: Array(repeating: id, count: 65_536), items: [],
+                    progress: Array(repeating: Report.Progress(id: id, fraction: 0.5, message: ""), count: 65_536)
+                ).encoded()
+            ),
+            ("names", register(names, inventory: 0)), ("longer names", register(longer, inventory: 0)),
+            ("inventory", register([], inventory: 100_000)),
+            ("ids", ChangeDead(action: .retry, ids: Array(repeating: id, count: 1000)).encoded()),
+            ("ids to change", ChangeJobs(.cancel, ids: Array(repeating: id, count: 1000)).encoded()),
+        ]
+    }()
+
+    @Test(arguments: Self.full)
+    func decodingAFullRequestHoldsLessThanTheFrame(name: String, frame: Bytes) throws {
+        // What the runtime finds out about a type at its first use takes memory of its own, once.
+        _ = try Request.decode(frame)
+        var count = 0
+        allocation_gauge_start()
+        let request = Result { try Request.decode(frame) }
+        let largest = allocation_gauge_stop(&count)
+        #expect(largest <= min(frame.count, FuzzTests.overheadMax), "\(frame.count) bytes")
+        #expect(allocation_gauge_peak() <= min(frame.count, FuzzTests.overheadMax), "\(frame.count) bytes")
+        _ = try request.get()
+    }
+}
