@@ -103,7 +103,7 @@ package actor ClientService {
         guard await self.commitLog.pendingBytes + bytes <= self.settings.pendingBytesMax else {
             return request.refuse(.overloaded, "too many submits wait for the store; retry after a delay")
         }
-        switch self.prepare(submit) {
+        switch self.prepare(submit, of: request.frame.count) {
         case .failure(let refusal):
             request.answer(refusal)
         case .success(let prepared):
@@ -117,24 +117,17 @@ package actor ClientService {
         }
     }
 
-    private func prepare(_ submit: Submit) -> Result<[PreparedJob], ErrorReply> {
+    /// - Parameter bytesCount: how long the frame is.
+    private func prepare(_ submit: Submit, of bytesCount: Int) -> Result<[PreparedJob], ErrorReply> {
         guard !submit.jobs.isEmpty, submit.jobs.count <= self.settings.submitJobsMax else {
             return .failure(
                 ErrorReply(
                     .invalidRequest, "a submit holds 1 to \(self.settings.submitJobsMax) jobs, not \(submit.jobs.count)"
                 ))
         }
-        for (place, job) in submit.jobs.enumerated() {
-            guard job.payload.count <= self.settings.payloadMax else {
-                return .failure(
-                    ErrorReply(
-                        .payloadTooLarge,
-                        "job \(place) of the submit has \(job.payload.count) bytes; the limit is \(self.settings.payloadMax)"
-                    ))
-            }
-            guard Int(job.template) < submit.templates.count else {
-                return .failure(ErrorReply(.malformedFrame, "job \(place) of the submit names no template of it"))
-            }
+        // Jobs are read from the frame each time that they are gone through; a short frame holds no large payload.
+        if bytesCount > self.settings.payloadMax, let problem = self.payloadProblem(in: submit) {
+            return .failure(problem)
         }
         for template in submit.templates {
             if let problem = template.options.problem { return .failure(ErrorReply(.invalidRequest, problem)) }
@@ -153,6 +146,14 @@ package actor ClientService {
         }
         return .success(
             submit.jobs.map { PreparedJob(traits: traits[Int($0.template)], payload: $0.payload, due: $0.due) })
+    }
+
+    private func payloadProblem(in submit: Submit) -> ErrorReply? {
+        let payloadMax = self.settings.payloadMax
+        let tooLarge = submit.jobs.lazy.map(\.payload.count).enumerated().first { $0.element > payloadMax }
+        return tooLarge.map { place, count in
+            ErrorReply(.payloadTooLarge, "job \(place) of the submit has \(count) bytes; the limit is \(payloadMax)")
+        }
     }
 
     /// The submit is durable, or was refused by the store.

@@ -203,11 +203,16 @@ package actor NodeQueue {
     private func answer(
         _ number: UInt64, _ verdicts: [NodeQueueCore.Verdict], missing: Set<JobID>, in report: Report
     ) {
-        let told = zip(report.items, verdicts).map { item, verdict -> ReportReply.Verdict in
+        var told = verdicts.map { verdict -> ReportReply.Verdict in
             switch verdict {
-            case .accepted: missing.contains(item.id) ? .refused : .accepted
+            case .accepted: .accepted
             case .refused: .refused
             case .unknown: .unknown
+            }
+        }
+        if !missing.isEmpty {
+            for (place, item) in report.items.enumerated() where told[place] == .accepted && missing.contains(item.id) {
+                told[place] = .refused
             }
         }
         let reply = ReportReply(number: number, verdicts: told).encoded()

@@ -149,8 +149,11 @@ extension FrameWriter {
     /// Writes one record for each element.
     @inline(__always)
     mutating func records<Element: CheckedRecord>(_ list: RecordList<Element>) {
-        for element in list {
-            self.record { element.writeFields(to: &$0) }
+        switch list.storage {
+        case .elements(let elements):
+            for element in elements { self.record { element.writeFields(to: &$0) } }
+        case .records:
+            for element in list { self.record { element.writeFields(to: &$0) } }
         }
     }
 }
