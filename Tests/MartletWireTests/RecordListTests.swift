@@ -74,12 +74,13 @@ import Testing
         ).encoded()
     }
 
-    private static let crowded: JobTemplate = {
-        var options = JobOptions()
-        options.tags = (0..<JobOptions.tagsMax).map { "\($0)" }
-        options.metadata = Dictionary(uniqueKeysWithValues: (0..<JobOptions.metadataMax).map { ("\($0)", "") })
-        return JobTemplate(type: "t", queue: "q", options: options)
-    }()
+    private static func crowded(_ prefix: String = "") -> JobTemplate {
+        BoundsTests.template {
+            $0.tags = BoundsTests.few(JobOptions.tagsMax).map { prefix + $0 }
+            $0.metadata = Dictionary(
+                uniqueKeysWithValues: BoundsTests.few(JobOptions.metadataMax).map { (prefix + $0, prefix) })
+        }
+    }
 
     /// Requests whose elements are as many and as short as can be.
     static let full: [(name: String, frame: Bytes)] = {
@@ -102,8 +103,8 @@ import Testing
         return [
             ("jobs", submit(Samples.plain, templates: 1, jobs: 10_000)),
             ("templates", submit(JobTemplate(type: "t", queue: "q"), templates: 1024, jobs: 1)),
-            ("one template with options", submit(Self.crowded, templates: 1, jobs: 1)),
-            ("templates with options", submit(Self.crowded, templates: 1024, jobs: 1)),
+            ("one template with options", submit(Self.crowded(), templates: 1, jobs: 1)),
+            ("templates with options", submit(Self.crowded(), templates: 1024, jobs: 1)),
             ("succeeded", Self.report(.succeeded)),
             ("failed", Self.report(.failed(JobFailure(kind: "", message: ""), isRetryable: true))),
             ("failed with texts", Self.report(.failed(Samples.failure, isRetryable: true, output: Samples.run(0)))),
@@ -128,6 +129,22 @@ import Testing
             ("ids to change", ChangeJobs(.cancel, ids: Array(repeating: id, count: 1000)).encoded()),
         ]
     }()
+
+    /// Its one template is made at once: a table of metadata, an array of tags. A text over 15 bytes has memory of its
+    /// own.
+    @Test(arguments: ["", "a-text-of-17-byte"])
+    func aSchedulesTemplateTakesNoMoreThanItsBounds(prefix: String) throws {
+        var definition = Samples.definition
+        definition.template = Self.crowded(prefix)
+        let frame = PutSchedule(definition).encoded()
+        _ = try Request.decode(frame)
+        var count = 0
+        allocation_gauge_start()
+        let request = Result { try Request.decode(frame) }
+        _ = allocation_gauge_stop(&count)
+        #expect(allocation_gauge_peak() <= frame.count + 4096)
+        _ = try request.get()
+    }
 
     @Test(arguments: Self.full)
     func decodingAFullRequestHoldsLessThanTheFrame(name: String, frame: Bytes) throws {
