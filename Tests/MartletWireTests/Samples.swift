@@ -67,7 +67,8 @@ struct Sample: Sendable, CustomStringConvertible {
 }
 
 extension Sample {
-    static let all: [Sample] = Self.common + Self.submits + Self.queries + Self.control + Self.sessions + Self.work
+    static let all: [Sample] =
+        Self.common + Self.submits + Self.queries + Self.control + Self.sessions + Self.work
         + Self.later
 
     private static let common = [
