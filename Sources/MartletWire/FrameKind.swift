@@ -17,6 +17,13 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case listBulk = 33
     case setPause = 34
     case listPauses = 35
+    case submitWorkflow = 49
+    case openBatch = 50
+    case closeBatch = 51
+    case showBatch = 52
+    case listBatches = 53
+    case showWorkflow = 54
+    case listWorkflows = 55
     // Nodes.
     case register = 64
     case fetch = 65
@@ -37,6 +44,10 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case bulkList = 161
     case pauseSet = 162
     case pauseList = 163
+    case batchDetail = 180
+    case batchList = 181
+    case workflowDetail = 182
+    case workflowList = 183
     case registered = 192
     case delivery = 193
     case reportReply = 194

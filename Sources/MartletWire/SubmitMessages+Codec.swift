@@ -52,13 +52,17 @@ extension Submit {
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
+        try self.init(from: &reader, mayBeEmpty: false)
+    }
+
+    init(from reader: inout FrameReader, mayBeEmpty: Bool) throws(WireError) {
         try reader.nextRecord()
         self.session = try reader.readSession()
         self.sequence = try reader.read()
         let templateCount: UInt32 = try reader.read()
         let jobCount: UInt32 = try reader.read()
         guard self.sequence > 0 else { throw FrameReader.outOfBounds("sequence", "must not be 0") }
-        guard jobCount > 0 else { throw FrameReader.outOfBounds("jobs", "is empty") }
+        guard jobCount > 0 || mayBeEmpty else { throw FrameReader.outOfBounds("jobs", "is empty") }
         self.templates = try reader.records(templateCount, "templates", max: Self.templatesMax)
         self.jobs = try reader.records(jobCount, "jobs", max: Self.jobsMax)
         for job in self.jobs where job.template >= templateCount {

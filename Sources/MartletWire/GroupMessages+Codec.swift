@@ -1,0 +1,321 @@
+import MartletCore
+
+extension SubmitWorkflow {
+    package var frameBytesEstimate: Int { self.submit.frameBytesEstimate + self.shape.members.count * 48 }
+
+    /// The jobs as in a ``Submit``, then one record a job with its name and those it waits for.
+    package func encode(into writer: inout FrameWriter) {
+        self.submit.encode(into: &writer)
+        writer.record { $0.write(self.name) }
+        writer.records(self.shape.members)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        self.submit = try Submit(from: &reader)
+        try reader.nextRecord()
+        self.name = try reader.readText("name")
+        self.shape = WorkflowShape(
+            members: try reader.records(UInt32(self.submit.jobs.count), "members", max: Submit.jobsMax))
+    }
+}
+
+extension WorkflowShape.Member: FrameRecord {
+    static let bytesMin = 2 + 4
+    private static let parentBytes = 4 + 1
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.name)
+        writer.write(UInt32(self.parents.count))
+        for parent in self.parents {
+            writer.write(UInt32(clamping: parent.parent))
+            writer.write(parent.kind.rawValue)
+        }
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        let name = try reader.readText("members.name")
+        let count = try reader.readCount(each: Self.parentBytes, "members.parents")
+        var parents: [WorkflowShape.Dependency] = []
+        parents.reserveCapacity(count)
+        for _ in 0..<count {
+            let parent: UInt32 = try reader.read()
+            parents.append(
+                WorkflowShape.Dependency(parent: Int(parent), kind: try reader.readCase("members.parents.kind")))
+        }
+        self.init(name: name, parents: parents)
+    }
+}
+
+extension OpenBatch {
+    package static let eventsMax = BatchEvent.allCases.count
+
+    package var frameBytesEstimate: Int { self.submit.frameBytesEstimate + 256 }
+
+    /// The name and what the callbacks wait for, then the callbacks as the jobs of a ``Submit``.
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.parent == nil ? 0 : 1 as UInt8)
+            $0.write(self.parent?.rawValue ?? 0)
+            $0.write(self.name)
+            $0.write(UInt32(self.events.count))
+            for event in self.events { $0.write(event.rawValue) }
+        }
+        self.submit.encode(into: &writer)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        let presence: UInt8 = try reader.read()
+        let parent = BatchID(rawValue: try reader.read())
+        self.parent = presence & 1 == 0 ? nil : parent
+        self.name = try reader.readText("name")
+        let count = try reader.readCount(each: 1, "events")
+        guard count <= Self.eventsMax else { throw FrameReader.outOfBounds("events", "has an event twice") }
+        self.events = []
+        for _ in 0..<count { self.events.append(try reader.readCase("events")) }
+        self.submit = try Submit(from: &reader, mayBeEmpty: true)
+        guard self.submit.jobs.count == count else {
+            throw FrameReader.outOfBounds("events", "must be as many as the jobs")
+        }
+    }
+}
+
+extension CloseBatch {
+    package func encode(into writer: inout FrameWriter) { writer.record { $0.write(self.id.rawValue) } }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.id = BatchID(rawValue: try reader.read())
+    }
+}
+
+extension ShowBatch {
+    package func encode(into writer: inout FrameWriter) { writer.record { $0.write(self.id.rawValue) } }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.id = BatchID(rawValue: try reader.read())
+    }
+}
+
+extension BatchView: FrameRecord {
+    static let bytesMin = 8 + 1 + 3 * 8 + 6 * 8 + 2
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.id.rawValue)
+        writer.write(
+            (self.parent == nil ? 0 : 1) | (self.finishedAt == nil ? 0 : 2) | (self.isClosed ? 4 : 0) as UInt8)
+        writer.write(self.parent?.rawValue ?? 0)
+        writer.write(self.createdAt)
+        writer.write(self.finishedAt?.microseconds ?? 0)
+        for count in [self.total, self.pending, self.succeeded, self.dead, self.cancelled, self.expired] {
+            writer.write(count)
+        }
+        writer.write(self.name)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        let id = BatchID(rawValue: try reader.read())
+        let presence: UInt8 = try reader.read()
+        let parent = BatchID(rawValue: try reader.read())
+        let createdAt = try reader.readWallTime()
+        let finishedAt = try reader.readWallTime()
+        let total: UInt64 = try reader.read()
+        let pending: UInt64 = try reader.read()
+        let succeeded: UInt64 = try reader.read()
+        let dead: UInt64 = try reader.read()
+        let cancelled: UInt64 = try reader.read()
+        let expired: UInt64 = try reader.read()
+        self.init(
+            id: id, name: try reader.readText("batches.name"), parent: presence & 1 == 0 ? nil : parent,
+            createdAt: createdAt, finishedAt: presence & 2 == 0 ? nil : finishedAt, isClosed: presence & 4 != 0)
+        self.total = total
+        self.pending = pending
+        self.succeeded = succeeded
+        self.dead = dead
+        self.cancelled = cancelled
+        self.expired = expired
+    }
+}
+
+extension BatchDetail {
+    package func encode(into writer: inout FrameWriter) { writer.records([self.batch]) }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.batch = try BatchView(record: &reader)
+    }
+}
+
+extension ListBatches {
+    package func encode(into writer: inout FrameWriter) {
+        writer.writePage(before: self.before?.rawValue, limit: self.limit)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        let page = try reader.readPage()
+        self.before = page.before.map(BatchID.init(rawValue:))
+        self.limit = page.limit
+    }
+}
+
+extension ListWorkflows {
+    package func encode(into writer: inout FrameWriter) {
+        writer.writePage(before: self.before?.rawValue, limit: self.limit)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        let page = try reader.readPage()
+        self.before = page.before.map(JobID.init(rawValue:))
+        self.limit = page.limit
+    }
+}
+
+extension BatchList {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record { $0.write(UInt32(self.batches.count)) }
+        writer.records(self.batches)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.batches = try reader.records(try reader.read(), "batches")
+    }
+}
+
+extension WorkflowList {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record { $0.write(UInt32(self.workflows.count)) }
+        writer.records(self.workflows)
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.workflows = try reader.records(try reader.read(), "workflows")
+    }
+}
+
+extension ShowWorkflow {
+    package func encode(into writer: inout FrameWriter) {
+        writer.record {
+            $0.write(self.id)
+            $0.write(self.after?.rawValue ?? 0)
+            $0.write(self.limit)
+        }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.id = try reader.readJobID()
+        let after = try reader.readJobID()
+        self.after = after.rawValue == 0 ? nil : after
+        self.limit = try reader.read()
+        guard self.limit <= ListJobs.limitMax else {
+            throw FrameReader.outOfBounds("limit", "must be at most \(ListJobs.limitMax)")
+        }
+    }
+}
+
+extension WorkflowView: FrameRecord {
+    static let bytesMin = 8 + 1 + 2 * 8 + 3 * 4 + 2
+
+    func writeFields(to writer: inout FrameWriter) {
+        writer.write(self.id)
+        writer.write(self.finishedAt == nil ? 0 : 1 as UInt8)
+        writer.write(self.createdAt)
+        writer.write(self.finishedAt?.microseconds ?? 0)
+        writer.write(self.total)
+        writer.write(self.open)
+        writer.write(self.failed)
+        writer.write(self.name)
+    }
+
+    init(record reader: inout FrameReader) throws(WireError) {
+        self.id = try reader.readJobID()
+        let presence: UInt8 = try reader.read()
+        self.createdAt = try reader.readWallTime()
+        let finishedAt = try reader.readWallTime()
+        self.finishedAt = presence & 1 == 0 ? nil : finishedAt
+        self.total = try reader.read()
+        self.open = try reader.read()
+        self.failed = try reader.read()
+        self.name = try reader.readText("workflows.name")
+    }
+}
+
+extension WorkflowDetail {
+    package var frameBytesEstimate: Int { 128 + self.members.count * 320 }
+
+    /// Two records a member, so that the one of the job can grow as it does in a ``JobList``.
+    package func encode(into writer: inout FrameWriter) {
+        writer.records([self.workflow])
+        writer.record {
+            $0.write(self.next?.rawValue ?? 0)
+            $0.write(UInt32(self.members.count))
+        }
+        for member in self.members {
+            writer.record {
+                $0.write(member.name)
+                $0.write(UInt32(member.parents.count))
+                for parent in member.parents {
+                    $0.write(parent.id)
+                    $0.write(parent.kind.rawValue)
+                }
+            }
+            writer.record { member.job.writeFields(to: &$0) }
+        }
+    }
+
+    package init(from reader: inout FrameReader) throws(WireError) {
+        try reader.nextRecord()
+        self.workflow = try WorkflowView(record: &reader)
+        try reader.nextRecord()
+        let next = try reader.readJobID()
+        self.next = next.rawValue == 0 ? nil : next
+        let count: UInt32 = try reader.read()
+        guard count <= ListJobs.limitMax else {
+            throw FrameReader.outOfBounds("members", "has more than \(ListJobs.limitMax) elements")
+        }
+        self.members = []
+        for _ in 0..<count {
+            try reader.nextRecord()
+            let name = try reader.readText("members.name")
+            let parentCount = try reader.readCount(each: 8 + 1, "members.parents")
+            var parents: [Parent] = []
+            for _ in 0..<parentCount {
+                let id = try reader.readJobID()
+                parents.append(Parent(id: id, kind: try reader.readCase("members.parents.kind")))
+            }
+            try reader.nextRecord()
+            self.members.append(Member(name: name, parents: parents, job: try JobView(record: &reader)))
+        }
+    }
+}
+
+extension FrameReader {
+    /// How many elements of at least `each` bytes follow in the record.
+    fileprivate mutating func readCount(each: Int, _ name: String) throws(WireError) -> Int {
+        let count = Int(try self.read(UInt32.self))
+        guard count <= self.bytesLeft / each else { throw Self.outOfBounds(name, "is longer than its record") }
+        return count
+    }
+
+    fileprivate mutating func readPage() throws(WireError) -> (before: UInt64?, limit: UInt32) {
+        try self.nextRecord()
+        let before: UInt64 = try self.read()
+        let limit: UInt32 = try self.read()
+        guard (1...ListJobs.limitMax).contains(limit) else {
+            throw Self.outOfBounds("limit", "must be 1 to \(ListJobs.limitMax)")
+        }
+        return (before == 0 ? nil : before, limit)
+    }
+}
+
+extension FrameWriter {
+    fileprivate mutating func writePage(before: UInt64?, limit: UInt32) {
+        self.record {
+            $0.write(before ?? 0)
+            $0.write(limit)
+        }
+    }
+}
