@@ -165,7 +165,10 @@ final class SimulatedCluster: @unchecked Sendable {
     }
 
     /// A job with a number of its own.
-    func nextJob() -> NumberedJob {
+    ///
+    /// - Parameter isShared: whether it may have a group or key. Jobs of one key keep the order of their submits, which
+    ///   those that wait for others cannot.
+    func nextJob(isShared: Bool = true) -> NumberedJob {
         self.lastNumber += 1
         let number = self.lastNumber << 20 ^ (self.world.random.next() >> 44)
         let type = SimulatedNode.types[self.world.random.below(SimulatedNode.types.count)]
@@ -176,7 +179,7 @@ final class SimulatedCluster: @unchecked Sendable {
         var options = JobOptions(
             priority: self.world.random.chance(0.2) ? .highest : .normal, timeout: .seconds(8), retry: retry)
         let queue = self.world.random.chance(0.15) ? "capped" : "q"
-        self.share(&options)
+        if isShared { self.share(&options) }
         if self.world.random.chance(0.05) {
             options.expiry = self.world.random.duration(.milliseconds(200), .seconds(3))
         }

@@ -17,9 +17,6 @@ extension Client {
         _ name: String, within parent: Batch? = nil, onEnd: (any Job)? = nil, onSuccess: (any Job)? = nil,
         onDeath: (any Job)? = nil
     ) async throws(MartletError) -> Batch {
-        if let problem = TitleRule.problem(name) {
-            throw MartletError(.invalidRequest, "the batch's name \(problem)")
-        }
         var entry = SubmitEntry()
         var events: [BatchEvent] = []
         for (event, job) in [(BatchEvent.end, onEnd), (.success, onSuccess), (.death, onDeath)] {
@@ -27,6 +24,32 @@ extension Client {
             try entry.append(job)
             events.append(event)
         }
+        return try await self.open(name, within: parent, entry, events)
+    }
+
+    /// As ``openBatch(_:within:onEnd:onSuccess:onDeath:)``, with callbacks of bytes.
+    public nonisolated func openBatch(
+        _ name: String, within parent: Batch? = nil, raw callbacks: [BatchEvent: RawJob]
+    ) async throws(MartletError) -> Batch {
+        var entry = SubmitEntry()
+        var events: [BatchEvent] = []
+        for event in BatchEvent.allCases {
+            guard let job = callbacks[event] else { continue }
+            let template = try JobTemplate(checking: job.type, queue: job.queue, options: job.options)
+            let due = job.delay.flatMap { $0 > .zero ? self.loop.wallTime + $0 : nil }
+            entry.append(template, due: due, payload: job.payload.bytes)
+            events.append(event)
+        }
+        return try await self.open(name, within: parent, entry, events)
+    }
+
+    private nonisolated func open(
+        _ name: String, within parent: Batch?, _ callbacks: SubmitEntry, _ events: [BatchEvent]
+    ) async throws(MartletError) -> Batch {
+        if let problem = TitleRule.problem(name) {
+            throw MartletError(.invalidRequest, "the batch's name \(problem)")
+        }
+        var entry = callbacks
         entry.group = .batch(name: name, parent: parent?.id, events: events)
         let ids = try await self.submit(entry).ids
         return Batch(id: BatchID(rawValue: ids[0].rawValue), client: self)
