@@ -3,19 +3,26 @@ import MartletCore
 extension SubmitWorkflow {
     package var frameBytesEstimate: Int { self.submit.frameBytesEstimate + self.shape.members.count * 48 }
 
-    /// The jobs as in a ``Submit``, then one record a job with its name and those it waits for.
+    /// The first record of a ``Submit``, then how many members and the name; the jobs as there, then the members.
     package func encode(into writer: inout FrameWriter) {
-        self.submit.encode(into: &writer)
-        writer.record { $0.write(self.name) }
+        writer.record {
+            self.submit.writeHeader(to: &$0)
+            $0.write(UInt32(self.shape.members.count))
+            $0.write(self.name)
+        }
+        self.submit.writeLists(to: &writer)
         writer.records(self.shape.members)
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
-        self.submit = try Submit(from: &reader)
-        try reader.nextRecord()
+        let header = try Submit.Header(from: &reader)
+        let count: UInt32 = try reader.read()
         self.name = try reader.readText("name")
-        self.shape = WorkflowShape(
-            members: try reader.records(UInt32(self.submit.jobs.count), "members", max: Submit.jobsMax))
+        guard count == header.jobCount, count > 0 else {
+            throw FrameReader.outOfBounds("members", "must be as many as the jobs, and one at least")
+        }
+        self.submit = try header.readLists(from: &reader)
+        self.shape = WorkflowShape(members: try reader.records(count, "members", max: Submit.jobsMax))
     }
 }
 
@@ -51,32 +58,32 @@ extension OpenBatch {
 
     package var frameBytesEstimate: Int { self.submit.frameBytesEstimate + 256 }
 
-    /// The name and what the callbacks wait for, then the callbacks as the jobs of a ``Submit``.
+    /// The first record of a ``Submit``, then the name and what the callbacks wait for; the callbacks as jobs there.
     package func encode(into writer: inout FrameWriter) {
         writer.record {
+            self.submit.writeHeader(to: &$0)
             $0.write(self.parent == nil ? 0 : 1 as UInt8)
             $0.write(self.parent?.rawValue ?? 0)
             $0.write(self.name)
             $0.write(UInt32(self.events.count))
             for event in self.events { $0.write(event.rawValue) }
         }
-        self.submit.encode(into: &writer)
+        self.submit.writeLists(to: &writer)
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
-        try reader.nextRecord()
+        let header = try Submit.Header(from: &reader)
         let presence: UInt8 = try reader.read()
         let parent = BatchID(rawValue: try reader.read())
         self.parent = presence & 1 == 0 ? nil : parent
         self.name = try reader.readText("name")
         let count = try reader.readCount(each: 1, "events")
-        guard count <= Self.eventsMax else { throw FrameReader.outOfBounds("events", "has an event twice") }
+        guard count <= Self.eventsMax, count == header.jobCount else {
+            throw FrameReader.outOfBounds("events", "must be as many as the jobs, and each once")
+        }
         self.events = []
         for _ in 0..<count { self.events.append(try reader.readCase("events")) }
-        self.submit = try Submit(from: &reader, mayBeEmpty: true)
-        guard self.submit.jobs.count == count else {
-            throw FrameReader.outOfBounds("events", "must be as many as the jobs")
-        }
+        self.submit = try header.readLists(from: &reader)
     }
 }
 
@@ -246,10 +253,10 @@ extension WorkflowView: FrameRecord {
 extension WorkflowDetail {
     package var frameBytesEstimate: Int { 128 + self.members.count * 320 }
 
-    /// Two records a member, so that the one of the job can grow as it does in a ``JobList``.
+    /// The records of the jobs stand behind those of the members, so that they can grow as they do in a ``JobList``.
     package func encode(into writer: inout FrameWriter) {
-        writer.records([self.workflow])
         writer.record {
+            self.workflow.writeFields(to: &$0)
             $0.write(self.next?.rawValue ?? 0)
             $0.write(UInt32(self.members.count))
         }
@@ -262,33 +269,37 @@ extension WorkflowDetail {
                     $0.write(parent.kind.rawValue)
                 }
             }
-            writer.record { member.job.writeFields(to: &$0) }
         }
+        writer.records(self.members.map(\.job))
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
         try reader.nextRecord()
         self.workflow = try WorkflowView(record: &reader)
-        try reader.nextRecord()
         let next = try reader.readJobID()
         self.next = next.rawValue == 0 ? nil : next
         let count: UInt32 = try reader.read()
-        guard count <= ListJobs.limitMax else {
-            throw FrameReader.outOfBounds("members", "has more than \(ListJobs.limitMax) elements")
-        }
-        self.members = []
-        for _ in 0..<count {
-            try reader.nextRecord()
-            let name = try reader.readText("members.name")
-            let parentCount = try reader.readCount(each: 8 + 1, "members.parents")
+        let steps = try reader.records(count, of: Step.self, "members", max: Int(ListJobs.limitMax))
+        let jobs = try reader.records(count, of: JobView.self, "jobs", max: Int(ListJobs.limitMax))
+        self.members = zip(steps, jobs).map { Member(name: $0.name, parents: $0.parents, job: $1) }
+    }
+
+    private struct Step: FrameRecord {
+        static let bytesMin = 2 + 4
+        let name: String
+        let parents: [Parent]
+
+        init(record reader: inout FrameReader) throws(WireError) {
+            self.name = try reader.readText("members.name")
             var parents: [Parent] = []
-            for _ in 0..<parentCount {
+            for _ in 0..<(try reader.readCount(each: 8 + 1, "members.parents")) {
                 let id = try reader.readJobID()
                 parents.append(Parent(id: id, kind: try reader.readCase("members.parents.kind")))
             }
-            try reader.nextRecord()
-            self.members.append(Member(name: name, parents: parents, job: try JobView(record: &reader)))
+            self.parents = parents
         }
+
+        func writeFields(to writer: inout FrameWriter) { preconditionFailure("is only read") }
     }
 }
 

@@ -70,6 +70,7 @@ extension Sample {
     static let all: [Sample] =
         Self.common + Self.submits + Self.queries + Self.control + Self.sessions + Self.work
         + Self.later
+        + Self.groups
 
     private static let common = [
         Sample(
