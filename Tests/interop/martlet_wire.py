@@ -341,8 +341,9 @@ def decode(frame):
     for name, element in lists.items():
         # A list that the first record does not count has one element, or as many as the members.
         is_list = is_counted(name, schema, lists)
-        members = len(message.get("members", []))
-        length = message.get(name, members if is_list else 1)
+        if is_list and name not in message and "members" not in message:
+            continue
+        length = message.get(name, len(message.get("members", [])) if is_list else 1)
         if at + length > len(records):
             raise Malformed("the frame has fewer records than it needs")
         elements = [read_record(element, record, extended) for record in records[at:at + length]]
