@@ -343,7 +343,7 @@ def decode(frame):
         is_list = is_counted(name, schema, lists)
         if is_list and name not in message and "members" not in message:
             continue
-        length = message.get(name, len(message.get("members", [])) if is_list else 1)
+        length = message[name] if name in message else len(message["members"]) if is_list else 1
         if at + length > len(records):
             raise Malformed("the frame has fewer records than it needs")
         elements = [read_record(element, record, extended) for record in records[at:at + length]]
