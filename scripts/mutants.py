@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDS = 2000
 CORE = "Sources/MartletCore/"
 COORDINATOR = "Sources/MartletCoordinator/"
+STORE = "Sources/MartletStore/"
 SDK = "Sources/Martlet/"
 
 # name, file, what stands there, what the bug makes of it
@@ -44,7 +45,8 @@ MUTANTS = [
     ("recovered jobs run without waiting for inventories", COORDINATOR + "Coordinator.swift",
      "isRecovering: !opening.nodes.isEmpty,", "isRecovering: false,"),
     ("a claimed job is released as well", COORDINATOR + "NodeRegistry.swift",
-     "            return await self.dispatcher.claim(stored.id, lane: stored.lane)", "            return true"),
+     "            return await self.dispatcher.claim(stored.id, lane: stored.lane, share: stored.options.share)",
+     "            return true"),
     ("a retry is stored but never scheduled", COORDINATOR + "NodeQueue.swift",
      "                await self.context.dispatcher.schedule(", "                if attempt.history.failures > 1 { continue }\n                await self.context.dispatcher.schedule("),
     ("scheduled jobs added during a load are lost", CORE + "Dispatch/ScheduledLine.swift",
@@ -64,9 +66,27 @@ MUTANTS = [
     ("new jobs under a cap do not wait for inventories", CORE + "Dispatch/DispatchCore+Limits.swift",
      "        if self.isRecovering { return .recovery }", ""),
     ("after a restart a job that is due later holds nobody up", COORDINATOR + "Coordinator.swift",
-     "jobs.filter { $0.share?.isOrdered ?? false })", "[])"),
+     "            await dispatcher.recover(scheduled: jobs)", "            await dispatcher.recover(scheduled: [])"),
     ("an ordered job lets the next go before its end is durable", COORDINATOR + "NodeQueue.swift",
      "        await self.tellSettled(settlement.succeeded)\n", "        await self.tellSettled(settlement.succeeded)\n        await self.tellEnded(settlement.succeeded)\n"),
+    ("a payload dies with the one that it replaced", STORE + "Tables/JobTables+End.swift",
+     "        if let revision = update.revision, revision != row.revision {", "        if update.revision == .max {"),
+    ("a payload that is replaced during a run is not run", STORE + "Tables/JobTables+End.swift",
+     "        let isOver = row.revision == job.revision", "        let isOver = true"),
+    ("follow-ups of a completion that comes too late", STORE + "Tables/JobTables+End.swift",
+     "        guard var row = try self.row(job.id), row.isWaiting, self.isLane(job.lane, of: row) else { return false }\n"
+     "        let isOver",
+     "        if try self.row(job.id)?.isWaiting != true, let details = job.details {\n"
+     "            try self.createFollowUps(details.followUps, at: now)\n        }\n"
+     "        guard var row = try self.row(job.id), row.isWaiting, self.isLane(job.lane, of: row) else { return false }\n"
+     "        let isOver"),
+    ("a job that is given back forgets its checkpoint", COORDINATOR + "Dispatcher.swift",
+     "self.extras?.expires != nil || self.isOutdated }", "self.extras?.expires != nil }"),
+    ("a checkpoint is called saved before it is durable", COORDINATOR + "NodeQueue.swift",
+     "        if !settled.checkpoints.isEmpty { changes.append(.checkpoint(settled.checkpoints)) }",
+     "        if !settled.checkpoints.isEmpty {\n"
+     "            self.answer(report.number, settlement.verdicts, missing: [], in: report)\n"
+     "            changes.append(.checkpoint(settled.checkpoints))\n        }"),
     ("a pause is answered and not kept", COORDINATOR + "ControlService.swift",
      "            await self.dispatcher.pause(target.pause)\n            self.log", "            self.log"),
     ("a pause is forgotten at a restart", COORDINATOR + "ControlService.swift",
@@ -80,10 +100,18 @@ MUTANTS = [
 
 def plant(tree, file, old, new):
     path = tree / file
-    text = path.read_text()
-    if text.count(old) < 1:
-        sys.exit(f"mutants: {file} has changed; this text is gone:\n{old}")
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
+def gone(mutants):
+    """The names of those whose text no longer stands in the sources."""
+    names = []
+    for name, file, old, _ in mutants:
+        path = ROOT / file
+        if not path.is_file() or old not in path.read_text():
+            names.append(name)
+            print(f"mutants: {file} has changed, and \"{name}\" finds no place in it:\n{old}", file=sys.stderr)
+    return names
 
 
 def build(tree):
@@ -103,13 +131,18 @@ def hunt(tree):
 
 def main():
     wanted = sys.argv[1:]
+    mutants = [mutant for mutant in MUTANTS if not wanted or mutant[0] in wanted]
+    unknown = sorted(set(wanted) - {mutant[0] for mutant in mutants})
+    # Before hours of hunting, not in their midst.
+    if unknown or gone(MUTANTS):
+        for name in unknown:
+            print(f"mutants: there is none called \"{name}\"", file=sys.stderr)
+        return 1
     missed = 0
     with tempfile.TemporaryDirectory(prefix="martlet-mutants-") as folder:
         tree = Path(folder) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".build", "*.db*"), symlinks=True)
-        for name, file, old, new in MUTANTS:
-            if wanted and name not in wanted:
-                continue
+        for name, file, old, new in mutants:
             begin = time.monotonic()
             original = (tree / file).read_text()
             plant(tree, file, old, new)

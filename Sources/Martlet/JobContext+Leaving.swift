@@ -1,29 +1,39 @@
 import MartletCore
+import MartletRuntime
 
 /// What a handler leaves.
 extension JobContext {
     /// Submits a job if, and exactly when, this attempt's completion is accepted: in the same transaction. If the
     /// handler throws, or its lease has ended, nothing comes of it.
     ///
-    /// A follow-up whose unique key is taken is not created, whatever its ``UniqueKey/conflict`` says.
+    /// A follow-up whose unique key is taken is not created, also if its ``UniqueKey/conflict`` says to refuse it: the
+    /// work is done. With `.replace`, the job that has the key gets its payload. The key of this very job is free.
     ///
+    /// - Parameters:
+    ///   - delay: how long it waits, from when the completion is accepted.
+    ///   - time: when it may run, instead of a delay.
     /// - Throws: ``MartletError``: `.invalidRequest`, `.payloadTooLarge` over 1 MiB of follow-ups and result,
     ///   `.closed` if the attempt is over.
     public func submit<J: Job>(
-        _ job: J, queue: String? = nil, options: JobOptions? = nil, delay: Duration = .zero
+        _ job: J, queue: String? = nil, options: JobOptions? = nil, delay: Duration? = nil, at time: WallTime? = nil
     ) throws(MartletError) {
         let template = try JobTemplate(checking: J.type, queue: queue ?? J.queue, options: options ?? J.options)
         let payload = try PayloadCoding.encode(job)
         try self.desk.add(
-            Completion.FollowUp(template: template, payload: payload, delay: max(delay, .zero)), use: self.use)
+            Completion.FollowUp(template: template, payload: payload, delay: self.wait(delay, time)), use: self.use)
     }
 
-    /// As ``submit(_:queue:options:delay:)``, for a job of bytes.
+    /// As ``submit(_:queue:options:delay:at:)``, for a job of bytes.
     public func submit(raw job: RawJob) throws(MartletError) {
         let template = try JobTemplate(checking: job.type, queue: job.queue, options: job.options)
-        let delay = max(job.delay ?? .zero, .zero)
         try self.desk.add(
-            Completion.FollowUp(template: template, payload: job.payload.bytes, delay: delay), use: self.use)
+            Completion.FollowUp(
+                template: template, payload: job.payload.bytes, delay: self.wait(job.delay, job.time)),
+            use: self.use)
+    }
+
+    private func wait(_ delay: Duration?, _ time: WallTime?) -> Duration {
+        max(time.map { $0 - self.kind.scope.loop.wallTime } ?? delay ?? .zero, .zero)
     }
 
     /// Sets the result, in place of what ``Job/run(_:)`` returns. It is kept as long as the job, see

@@ -11,6 +11,16 @@ extension ClientService {
         guard let number = self.watch.park(request, for: question.id) else {
             return request.refuse(.overloaded, "\(EndWatch.waitersMax) requests wait for jobs; retry after a delay")
         }
+        do {
+            try await self.answer(question, number)
+        } catch {
+            // Whoever calls this says why.
+            _ = self.watch.unpark(number, for: question.id)
+            throw error
+        }
+    }
+
+    private func answer(_ question: AwaitJob, _ number: UInt64) async throws {
         guard let (record, _) = try await self.store.job(question.id) else {
             self.watch.unpark(number, for: question.id)?
                 .refuse(.notFound, "job \(question.id) is not there: it finished and was not kept, or never was")
@@ -24,8 +34,9 @@ extension ClientService {
         }
         let watch = self.watch
         let state = record.state
-        self.loop.schedule(at: self.loop.now + question.timeout) {
+        let timer = self.loop.schedule(at: self.loop.now + question.timeout) {
             watch.unpark(number, for: question.id)?.answer(JobEnded(id: question.id, state: state))
         }
+        watch.arm(number, for: question.id) { [loop = self.loop] in loop.cancel(timer) }
     }
 }

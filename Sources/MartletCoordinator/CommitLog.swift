@@ -75,6 +75,11 @@ package actor CommitLog {
     private let gathered = Signal()
     private let committed = Signal()
     private let carriedOn = Signal()
+    /// An attempt to commit has ended, or a group was carried on.
+    private let advanced = Signal()
+    private var attempts: UInt64 = 0
+    private var isAttempting = false
+    private var carriedOnCount: UInt64 = 0
     /// Bytes of submits that wait for their commit.
     package private(set) var pendingBytes = 0
     package private(set) var groupCount: UInt64 = 0
@@ -134,6 +139,19 @@ package actor CommitLog {
         if self.pending.count == 1 { self.gathered.notify() }
     }
 
+    /// Returns when all has been carried on that the store may have shown to readers by now: what is committed is seen
+    /// by others before the commit returns.
+    ///
+    /// - Precondition: nobody else waits here.
+    func caughtUp() async {
+        let attempt = self.attempts
+        while self.isAttempting, self.attempts == attempt, self.isWorthWaiting { await self.advanced.wait() }
+        let last = self.groupCount
+        while self.carriedOnCount < last, self.isWorthWaiting { await self.advanced.wait() }
+    }
+
+    private var isWorthWaiting: Bool { !self.isOver && !Task.isCancelled }
+
     /// Commits until cancelled.
     ///
     /// - Parameter afterGroup: called once after each group's completions, with what the group led to beyond them, so
@@ -156,6 +174,7 @@ package actor CommitLog {
     /// Lets go of those who are suspended; all others are simply never answered.
     private func stop() async {
         self.isOver = true
+        self.advanced.notify()
         var left = self.committing
         while let applied = self.applied.popFirst() { left += applied.entries }
         while let entry = self.pending.popFirst() { left.append(entry) }
@@ -219,7 +238,7 @@ package actor CommitLog {
         let group = CommitGroup(
             epoch: self.epoch, now: self.loop.wallTime, newLanes: newLanes,
             changes: self.committing.flatMap(\.changes), mayUseReserve: mayUseReserve)
-        let result = try await self.store.commit(group)
+        let result = try await self.attempt(group)
         self.savedLanes = known.count
         self.groupCount += 1
         self.applied.append(Applied(entries: self.committing, result: result))
@@ -229,6 +248,16 @@ package actor CommitLog {
             self.isFailing = false
             self.log(.notice, "the store commits again")
         }
+    }
+
+    private func attempt(_ group: CommitGroup) async throws -> CommitResult {
+        self.attempts += 1
+        self.isAttempting = true
+        defer {
+            self.isAttempting = false
+            self.advanced.notify()
+        }
+        return try await self.store.commit(group)
     }
 
     /// Nothing was applied: submitters hear why, those who came since too. What must not be lost stays.
@@ -275,7 +304,9 @@ package actor CommitLog {
                 self.watch.look(at: changes, applied.result.outcomes, applied.result.consequences)
             }
             for answer in answers { answer.send() }
+            self.carriedOnCount += 1
             self.carriedOn.notify()
+            self.advanced.notify()
         }
     }
 }

@@ -65,12 +65,12 @@ package struct Coordinator: Sendable {
         let openedAt = self.loop.wallTime
         let lanes = LaneDirectory(settings: self.settings, recovered: opening.lanes)
         let budget = PayloadBudget(bytesMax: self.settings.payloadCacheMax)
-        let dispatcher = Dispatcher(
-            loop: self.loop, store: self.store, lanes: lanes, budget: budget, isRecovering: !opening.nodes.isEmpty,
-            openedAt: openedAt, log: self.log)
         let watch = EndWatch()
         let commitLog = CommitLog(
             loop: self.loop, store: self.store, epoch: opening.epoch, lanes: lanes, watch: watch, log: self.log)
+        let dispatcher = Dispatcher(
+            loop: self.loop, store: self.store, lanes: lanes, budget: budget, isRecovering: !opening.nodes.isEmpty,
+            openedAt: openedAt, caughtUp: { await commitLog.caughtUp() }, log: self.log)
         let registry = NodeRegistry(
             loop: self.loop, settings: self.settings, store: self.store, opening: opening, dispatcher: dispatcher,
             commitLog: commitLog, lanes: lanes, openedAt: openedAt, log: self.log)

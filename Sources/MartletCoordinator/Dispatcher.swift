@@ -9,6 +9,8 @@ package actor Dispatcher {
     private let store: any JobStore
     private let lanes: LaneDirectory
     private let budget: PayloadBudget
+    /// Returns when everything is known here that the store may have shown by now.
+    private let caughtUp: @Sendable () async -> Void
     private let log: Log
     private var core: DispatchCore
     private var scheduled: ScheduledLine
@@ -35,8 +37,9 @@ package actor Dispatcher {
 
     package init(
         loop: EventLoop, store: any JobStore, lanes: LaneDirectory, budget: PayloadBudget, isRecovering: Bool,
-        openedAt: WallTime, log: Log
+        openedAt: WallTime, caughtUp: @escaping @Sendable () async -> Void, log: Log
     ) {
+        self.caughtUp = caughtUp
         self.loop = loop
         self.store = store
         self.lanes = lanes
@@ -117,13 +120,12 @@ package actor Dispatcher {
     }
 
     package func giveBack(_ jobs: [QueuedJob]) {
-        let lasting = jobs.filter { $0.body.extras?.expires == nil }
+        let lasting = jobs.filter { !$0.body.mustBeRead }
         self.core.giveBack(lasting, at: self.loop.now)
         if lasting.count < jobs.count {
-            // Whether one has expired is seen when its body is read.
-            let expiring = jobs.filter { $0.body.extras?.expires != nil }
-            for job in expiring { self.core.settled(job.id, at: self.loop.now) }
-            self.enqueue(expiring.map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.body.traits.share) })
+            let others = jobs.filter(\.body.mustBeRead)
+            for job in others { self.core.settled(job.id, at: self.loop.now) }
+            self.enqueue(others.map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.body.traits.share) })
         }
         self.turnAgain = true
     }
@@ -431,8 +433,11 @@ package actor Dispatcher {
 
     private func loadScheduled(_ after: ScheduledJob?, dueBy: WallTime) async throws {
         do {
-            self.scheduled.loaded(
-                try await self.store.scheduledJobs(after: after, dueBy: dueBy, limit: ScheduledLine.pageMax))
+            let jobs = try await self.store.scheduledJobs(after: after, dueBy: dueBy, limit: ScheduledLine.pageMax)
+            // Among them may be jobs of which nobody has told here yet: taken from the page and then told of, they
+            // would run twice at once.
+            await self.caughtUp()
+            self.scheduled.loaded(jobs)
         } catch {
             self.log(.error, "scheduled jobs could not be read", [.cause: error.message])
             self.scheduled.loadFailed()
@@ -459,4 +464,9 @@ package actor Dispatcher {
     package func oldestJobs() -> [DispatchCore.OldestJob] { self.core.oldestJobs }
 
     package func checkInvariants() { self.core.checkInvariants() }
+}
+
+extension JobBody {
+    /// Whether one has expired is seen when its body is read; and so is how far it has come.
+    fileprivate var mustBeRead: Bool { self.extras?.expires != nil || self.isOutdated }
 }

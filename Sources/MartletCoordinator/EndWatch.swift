@@ -6,8 +6,14 @@ import Synchronization
 
 /// Who waits for which job to end. What is not awaited costs a look at a count.
 package final class EndWatch: Sendable {
+    private struct Waiter {
+        let request: any IncomingRequest
+        /// Lets go of the timer that ends its time.
+        var disarm: (@Sendable () -> Void)?
+    }
+
     private struct State {
-        var waiting: [JobID: [UInt64: any IncomingRequest]] = [:]
+        var waiting: [JobID: [UInt64: Waiter]] = [:]
         var count = 0
         var last: UInt64 = 0
     }
@@ -27,19 +33,31 @@ package final class EndWatch: Sendable {
             guard state.count < Self.waitersMax else { return nil }
             state.last += 1
             state.count += 1
-            state.waiting[id, default: [:]][state.last] = request
+            state.waiting[id, default: [:]][state.last] = Waiter(request: request)
             return state.last
         }
     }
 
+    /// A parked request has a timer, which is let go of when the request is answered. At once if it was.
+    func arm(_ number: UInt64, for id: JobID, _ disarm: @escaping @Sendable () -> Void) {
+        let isParked = self.state.withLock { state in
+            guard state.waiting[id]?[number] != nil else { return false }
+            state.waiting[id]![number]!.disarm = disarm
+            return true
+        }
+        if !isParked { disarm() }
+    }
+
     /// Takes a parked request back; nil if it was answered.
     func unpark(_ number: UInt64, for id: JobID) -> (any IncomingRequest)? {
-        self.state.withLock { state in
-            guard let request = state.waiting[id]?.removeValue(forKey: number) else { return nil }
+        let waiter = self.state.withLock { state in
+            guard let waiter = state.waiting[id]?.removeValue(forKey: number) else { return nil as Waiter? }
             state.count -= 1
             if state.waiting[id]?.isEmpty == true { state.waiting[id] = nil }
-            return request
+            return waiter
         }
+        waiter?.disarm?()
+        return waiter?.request
     }
 
     /// Answers those whose jobs a durable group has ended.
@@ -70,11 +88,14 @@ package final class EndWatch: Sendable {
     }
 
     private func end(_ ended: JobEnded) {
-        let requests = self.state.withLock { state in
-            let requests = state.waiting.removeValue(forKey: ended.id) ?? [:]
-            state.count -= requests.count
-            return requests
+        let waiters = self.state.withLock { state in
+            let waiters = state.waiting.removeValue(forKey: ended.id) ?? [:]
+            state.count -= waiters.count
+            return waiters
         }
-        for number in requests.keys.sorted() { requests[number]!.answer(ended) }
+        for number in waiters.keys.sorted() {
+            waiters[number]!.disarm?()
+            waiters[number]!.request.answer(ended)
+        }
     }
 }

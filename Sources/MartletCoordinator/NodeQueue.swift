@@ -89,6 +89,7 @@ package actor NodeQueue {
         var actions: [NodeQueueCore.Action] = []
         if report.isDraining, !self.core.isDraining { self.core.drain(into: &actions) }
         await self.tellSettled(settlement.succeeded)
+        await self.tellSettled(settlement.completed.map(\.job))
         await self.tellSettled(settlement.failed.map(\.job))
         await self.commit(settled, of: report)
         await self.context.dispatcher.giveBack(settlement.returned)
@@ -146,7 +147,7 @@ package actor NodeQueue {
                 result = .failed(failure, isRetryable: isRetryable, output: output)
             case .returned: result = .returned
             case .checkpoint(let value):
-                let job = self.core.leased(item.id, under: item.token)
+                let job = self.core.checkpoint(item.id, under: item.token)
                 settlement.verdicts.append(job == nil ? .refused : .accepted)
                 if let job {
                     checkpoints.append(
@@ -238,8 +239,9 @@ package actor NodeQueue {
                 number: number, endedAt: now, node: self.registration.name, failure: attempt.failure,
                 output: attempt.output)
             return JobUpdate(
-                id: attempt.job.id, lane: attempt.job.lane, state: state, due: due, history: attempt.history,
-                failure: attempt.failure, attempt: record, keptFor: attempt.job.body.traits.retention.dead)
+                id: attempt.job.id, lane: attempt.job.lane, revision: attempt.job.body.revision, state: state, due: due,
+                history: attempt.history, failure: attempt.failure, attempt: record,
+                keptFor: attempt.job.body.traits.retention.dead)
         }
     }
 

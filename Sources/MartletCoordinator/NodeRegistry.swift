@@ -229,7 +229,8 @@ package actor NodeRegistry {
         for stored in await self.load(tokens.keys.sorted()) {
             guard let token = tokens[stored.id], await self.mayClaim(stored, under: token) else { continue }
             self.claims[stored.id] = (token, queue.key)
-            jobs.append(await self.dispatcher.queued(stored))
+            let job = await self.dispatcher.queued(stored)
+            jobs.append(QueuedJob(id: job.id, body: job.body.claimed))
             proofs.append(token)
         }
         _ = await queue.claim(jobs, proofs: proofs)

@@ -36,8 +36,10 @@ package struct JobBody: Sendable {
     package let traits: JobTraits
     package let payload: Bytes
     package var history: JobHistory
+    /// The store has more of it by now, a checkpoint: to be read anew before it runs again.
+    package var isOutdated = false
     /// Nil for most.
-    package let extras: JobExtras?
+    package private(set) var extras: JobExtras?
 
     package init(
         traits: JobTraits, payload: Bytes, history: JobHistory = JobHistory(), extras: JobExtras? = nil
@@ -49,6 +51,16 @@ package struct JobBody: Sendable {
     }
 
     package var revision: UInt32 { self.extras?.revision ?? 0 }
+
+    /// The body of a job that a node has from an earlier epoch. If its payload was ever replaced, nobody knows which
+    /// one the node has: the job runs again after that.
+    package var claimed: JobBody {
+        guard self.revision > 0 else { return self }
+        var body = self
+        body.extras = JobExtras(expires: self.extras?.expires, revision: .max)
+        body.isOutdated = true
+        return body
+    }
 }
 
 /// What few jobs bring with them when they run.

@@ -33,7 +33,7 @@ private struct ObservedConnection: RequestConnection {
 
     private func observe(_ item: Report.Item, _ verdict: ReportReply.Verdict) {
         switch (verdict, item.result) {
-        case (.accepted, .succeeded): self.witness.wasToldAccepted(item.id)
+        case (.accepted, .succeeded), (.accepted, .completed): self.witness.wasToldAccepted(item.id)
         case (.accepted, _): break
         case (.refused, _), (.unknown, _): self.witness.count(.resultRefused)
         }

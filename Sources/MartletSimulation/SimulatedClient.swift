@@ -66,6 +66,10 @@ final class SimulatedClient: @unchecked Sendable {
         guard let ids = try? await client.submit(raw: jobs.map(\.job)) else { return }
         self.cluster.witness.acknowledge(ids, numbers: jobs.map(\.number))
         self.ids = (self.ids + ids).suffix(50)
+        guard let last = ids.last, self.cluster.world.random.chance(0.1),
+            let outcome = try? await client.outcome(of: last, timeout: .seconds(2))
+        else { return }
+        self.cluster.witness.wasTold(outcome.state, of: last, result: outcome.result?.bytes)
     }
 }
 

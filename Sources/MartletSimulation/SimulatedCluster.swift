@@ -33,6 +33,7 @@ final class SimulatedCluster: @unchecked Sendable {
     /// A node that never starts again.
     var goneForGood: Int?
     private var lastNumber: UInt64 = 0
+    private var lastCheckpoint: UInt64 = 0
     private(set) var coordinator: (process: SimulatedProcess, transport: InMemoryTransport)?
     private(set) var parts: Coordinator.Parts?
     private(set) var nodes: [SimulatedNode?]
@@ -166,11 +167,10 @@ final class SimulatedCluster: @unchecked Sendable {
 
     /// A job with a number of its own.
     ///
-    /// - Parameter isShared: whether it may have a group or key. Jobs of one key keep the order of their submits, which
+    /// - Parameter isShared: whether it may have a group, a key or a unique key. Jobs of one key keep the order of their submits, which
     ///   those that wait for others cannot.
     func nextJob(isShared: Bool = true) -> NumberedJob {
-        self.lastNumber += 1
-        let number = self.lastNumber << 20 ^ (self.world.random.next() >> 44)
+        let number = self.nextNumber()
         let type = SimulatedNode.types[self.world.random.below(SimulatedNode.types.count)]
         let size = self.world.random.chance(0.05) ? 2000 : 8
         let payload = withUnsafeBytes(of: number.littleEndian) { Array($0) } + [UInt8](repeating: 0, count: size - 8)
@@ -179,7 +179,10 @@ final class SimulatedCluster: @unchecked Sendable {
         var options = JobOptions(
             priority: self.world.random.chance(0.2) ? .highest : .normal, timeout: .seconds(8), retry: retry)
         let queue = self.world.random.chance(0.15) ? "capped" : "q"
-        if isShared { self.share(&options) }
+        if isShared {
+            self.share(&options)
+            self.single(&options)
+        }
         if self.world.random.chance(0.05) {
             options.expiry = self.world.random.duration(.milliseconds(200), .seconds(3))
         }
@@ -189,6 +192,36 @@ final class SimulatedCluster: @unchecked Sendable {
         return NumberedJob(
             number: number,
             job: RawJob(type: type, queue: queue, payload: Payload(copying: payload), delay: delay, options: options))
+    }
+
+    private func nextNumber() -> UInt64 {
+        self.lastNumber += 1
+        return self.lastNumber << 20 ^ (self.world.random.next() >> 44)
+    }
+
+    /// A job that a handler leaves. It leaves none itself.
+    func nextFollowUp() -> RawJob {
+        let number = self.nextNumber()
+        let type = SimulatedNode.types[self.world.random.below(SimulatedNode.types.count)]
+        let payload = withUnsafeBytes(of: (number.littleEndian, UInt64(0))) { Array($0) }
+        let retry = RetryPolicy(maxAttempts: 4, initialBackoff: .milliseconds(100), maxBackoff: .seconds(2))
+        let options = JobOptions(timeout: .seconds(8), retry: retry)
+        self.witness.announce(number, Self.limits(of: type, in: "q", options))
+        let delay = self.world.random.chance(0.3) ? self.world.random.duration(.milliseconds(10), .seconds(5)) : nil
+        return RawJob(type: type, queue: "q", payload: Payload(copying: payload), delay: delay, options: options)
+    }
+
+    /// Checkpoints are numbered, so that a later one is known.
+    func nextCheckpoint() -> UInt64 {
+        self.lastCheckpoint += 1
+        return self.lastCheckpoint
+    }
+
+    /// Gives some jobs a unique key. Those of a key have an order or are unique, not both.
+    private func single(_ options: inout JobOptions) {
+        guard options.key == nil, self.world.random.chance(0.15) else { return }
+        options.unique = UniqueKey(
+            "u\(self.world.random.below(3))", conflict: self.world.random.chance(0.6) ? .replace : .existing)
     }
 
     /// Gives some jobs a group, some a key, and those of some keys an order.
@@ -208,6 +241,7 @@ final class SimulatedCluster: @unchecked Sendable {
         var limits = Witness.Limits()
         limits.queue = queue
         limits.type = type
+        limits.unique = options.unique.map { "\($0.key) of \(type)" }
         if type == "gamma" { limits.most["type gamma"] = Self.gammaMax }
         if queue == "capped" { limits.most["queue capped"] = Self.cappedMax }
         guard let key = options.key else { return limits }

@@ -12,6 +12,21 @@ enum SimulatedHandler {
         case killNode
     }
 
+    /// What a handler leaves when it succeeds, and on its way there.
+    struct Leaving {
+        let followUps: Int
+        let hasResult: Bool
+        let checkpoints: Int
+    }
+
+    static func leaving(number: UInt64) -> Leaving {
+        var random = SeededRandom(seed: number ^ 0x1EAF)
+        let followUps = random.chance(0.12) ? 1 + random.below(3) : 0
+        return Leaving(
+            followUps: followUps, hasResult: random.chance(0.3),
+            checkpoints: random.chance(0.3) ? 1 + random.below(3) : 0)
+    }
+
     static func act(number: UInt64, attempt: Int) -> Act {
         var random = SeededRandom(seed: number)
         let kind = random.unit()

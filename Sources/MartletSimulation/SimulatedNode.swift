@@ -82,14 +82,44 @@ final class SimulatedNode: @unchecked Sendable {
         }
     }
 
+    /// Not in batches, which have none.
+    private func saveCheckpoints(_ number: UInt64, _ context: JobContext) async throws {
+        guard context.type != Self.batchedType else { return }
+        let witness = self.cluster.witness
+        if self.isTrusted { witness.begins(number, at: context.rawCheckpoint.map { Self.number($0) }) }
+        for _ in 0..<SimulatedHandler.leaving(number: number).checkpoints {
+            let checkpoint = self.cluster.nextCheckpoint()
+            try await context.save(rawCheckpoint: Self.payload(checkpoint))
+            if self.isTrusted { witness.checkpointSaved(checkpoint, for: number) }
+        }
+    }
+
+    private func leave(_ number: UInt64, _ payload: Payload, _ context: JobContext) throws {
+        let leaving = SimulatedHandler.leaving(number: number)
+        if leaving.hasResult { try context.setResult(raw: Self.payload(number)) }
+        guard payload.count != 16 else { return }
+        for _ in 0..<leaving.followUps { try context.submit(raw: self.cluster.nextFollowUp()) }
+    }
+
+    private static func number(_ payload: Payload) -> UInt64 {
+        payload.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+    }
+
+    private static func payload(_ number: UInt64) -> Payload {
+        withUnsafeBytes(of: number.littleEndian) { Payload(copying: $0) }
+    }
+
     private func handle(_ payload: Payload, _ context: JobContext) async throws {
-        let number = payload.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+        let number = Self.number(payload)
         let witness = self.cluster.witness
         if self.isTrusted { witness.began(context.id, on: self.process.number) }
         defer { witness.ended(context.id, on: self.process.number) }
+        witness.began(payload: number)
+        try await self.saveCheckpoints(number, context)
         switch SimulatedHandler.act(number: number, attempt: context.attempt) {
         case .succeed(let duration):
             try await self.process.sleep(for: duration)
+            try self.leave(number, payload, context)
         case .fail(let duration, let isRetryable):
             try await self.process.sleep(for: duration)
             witness.count(.handlerFailed)

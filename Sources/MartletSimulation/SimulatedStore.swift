@@ -20,6 +20,7 @@ package struct DiskFaults: Sendable {
 /// A crash before the disk has applied a group leaves nothing of it; a crash after leaves all of it, unanswered.
 package final class SimulatedStore: ForwardingStore {
     package let inner: InMemoryStore
+    private let disk: InMemoryStore.Disk
     private let process: SimulatedProcess
     private let world: SimulatedWorld
     private let faults: @Sendable () -> DiskFaults
@@ -30,6 +31,7 @@ package final class SimulatedStore: ForwardingStore {
         faults: @escaping @Sendable () -> DiskFaults
     ) {
         self.inner = InMemoryStore(disk: disk)
+        self.disk = disk
         self.process = process
         self.world = world
         self.witness = witness
@@ -55,7 +57,7 @@ package final class SimulatedStore: ForwardingStore {
             guard self.world.random.chance(0.5) else { throw StoreError(.outcomeUnknown, "simulated sync error") }
         }
         let result = try await self.inner.commit(group)
-        self.witness.applied(group, result)
+        self.witness.applied(group, result) { self.disk.contents }
         if isUnknown { throw StoreError(.outcomeUnknown, "simulated sync error, after the fact") }
         await self.pause(latency / 2)
         return result

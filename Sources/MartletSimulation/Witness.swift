@@ -10,6 +10,7 @@ package final class Witness: @unchecked Sendable {
         case batchHandled, jobCancelled, jobRescheduled, priorityChanged, paused, bulkOperation, jobExpired
         case resultRefused, submitRepeated, poisonKilledNode, jobDead, ranInOrder
         case childRan, cancelledWithParent, callbackReleased
+        case duplicateMet, payloadReplaced, ranAgain, followUpCreated, endAwaited, checkpointSaved, checkpointSeen
     }
 
     /// A run of a handler that has begun and not ended.
@@ -24,6 +25,8 @@ package final class Witness: @unchecked Sendable {
         package var most: [String: Int] = [:]
         /// Those with the same run one after the other, by id.
         package var order: String?
+        /// Names its unique key, with what the key is unique in.
+        package var unique: String?
         package var queue = ""
         package var type = ""
 
@@ -40,7 +43,8 @@ package final class Witness: @unchecked Sendable {
     private var jobOfNumber: [UInt64: JobID] = [:]
     private(set) var terminal: [JobID: JobState] = [:]
     var groups = GroupWitness()
-    private var failures: [JobID: UInt16] = [:]
+    var leaving = LeavingWitness()
+    var failures: [JobID: UInt16] = [:]
     private var running: [JobID: Set<Int>] = [:]
     /// By the number in the payload.
     private(set) var limits: [UInt64: Limits] = [:]
@@ -76,20 +80,26 @@ package final class Witness: @unchecked Sendable {
         guard ids.count == numbers.count else { return self.fail("a submit of \(numbers.count) got \(ids.count) ids") }
         for (id, number) in zip(ids, numbers) {
             guard let known = self.stored[id] else { return self.fail("job \(id) was acknowledged but is not stored") }
-            if known != number { self.fail("job \(id) was acknowledged for another payload") }
-            self.acknowledged[id] = number
+            if !self.isOf(id, number) { self.fail("job \(id) was acknowledged for another payload") }
+            self.acknowledged[id] = known
         }
     }
 
     // MARK: What the disk applies
 
-    package func applied(_ group: CommitGroup, _ result: CommitResult) {
+    /// - Parameter contents: gives what is stored after the group.
+    package func applied(_ group: CommitGroup, _ result: CommitResult, in contents: () -> StoreState) {
+        var succeeded: [SucceededJob] = []
+        let waiting = result.consequences.waiting.map(\.id)
+        let again = Set(waiting)
         for (change, outcome) in zip(group.changes, result.outcomes) {
             switch (change, outcome) {
             case (.submit(let submission), .submitted(let result)): self.submitted(submission, result)
             case (.succeed(let jobs), .applied(let missing)):
                 let gone = Set(missing)
-                for job in jobs where !gone.contains(job.id) { self.end(job.id, .succeeded) }
+                let accepted = jobs.filter { !gone.contains($0.id) }
+                self.completed(accepted, again: again)
+                succeeded += accepted
             case (.update(let updates), .applied(let missing)): self.updated(updates, but: missing)
             case (.bulk(let step), .applied(let missing)):
                 if case .update(let updates) = step.work { self.updated(updates, but: missing) }
@@ -97,6 +107,7 @@ package final class Witness: @unchecked Sendable {
             default: break
             }
         }
+        self.followed(succeeded, waiting, in: contents)
         for id in result.consequences.ended {
             self.end(id, .cancelled)
             self.count(.cancelledWithParent)
@@ -113,17 +124,26 @@ package final class Witness: @unchecked Sendable {
             for offset in submission.jobs.indices where !gone.contains(offset) {
                 let id = firstJob.advanced(by: offset)
                 let number = Self.number(submission.jobs[offset].payload)
-                if self.stored.updateValue(number, forKey: id) != nil { self.fail("id \(id) was given twice") }
-                if let order = self.limits[number]?.order { self.inOrder[order, default: []].insert(id) }
+                self.store(id, number)
                 if let other = self.jobOfNumber.updateValue(id, forKey: number) {
                     self.fail(
                         "payload \(number) was submitted once and became jobs \(other) and \(id), "
                             + "the latter as sequence \(submission.sequence) of session \(submission.session.low)")
                 }
             }
+            for exception in exceptions {
+                self.excepted(Self.number(submission.jobs[exception.place].payload), exception)
+            }
         case .repeated: self.count(.submitRepeated)
         case .duplicate, .batchRefused, .sessionExpired: break
         }
+    }
+
+    /// A job has come into being.
+    func store(_ id: JobID, _ number: UInt64) {
+        if self.stored.updateValue(number, forKey: id) != nil { self.fail("id \(id) was given twice") }
+        if let order = self.limits[number]?.order { self.inOrder[order, default: []].insert(id) }
+        self.holdsKey(id, number)
     }
 
     private func updated(_ updates: [JobUpdate], but missing: [JobID]) {
@@ -142,15 +162,17 @@ package final class Witness: @unchecked Sendable {
             self.failures[update.id] = history.failures
         }
         if update.state.isTerminal {
+            if update.state == .dead { self.checkLastPayload(of: update.id) }
             self.end(update.id, update.state)
             if update.state == .dead { self.count(.jobDead) }
             if update.state == .expired { self.count(.jobExpired) }
         }
     }
 
-    private func end(_ id: JobID, _ state: JobState) {
+    func end(_ id: JobID, _ state: JobState) {
         guard let number = self.stored[id] else { return self.fail("job \(id) ended but was never stored") }
         if let order = self.limits[number]?.order { self.inOrder[order]?.remove(id) }
+        self.releasesKey(id, number)
         if let before = self.terminal.updateValue(state, forKey: id) {
             self.fail("job \(id) ended twice: \(before) and \(state)")
         }
@@ -168,7 +190,7 @@ package final class Witness: @unchecked Sendable {
 
     /// A node heard that its success was accepted: it must be durable by then.
     package func wasToldAccepted(_ id: JobID) {
-        if self.terminal[id] != .succeeded {
+        if self.terminal[id] != .succeeded, !self.leaving.ranAgain.contains(id) {
             self.fail("the success of job \(id) was called accepted but is not stored")
         }
     }
@@ -220,6 +242,7 @@ package final class Witness: @unchecked Sendable {
     package func checkEverythingEnded(in state: StoreState) {
         state.checkInvariants()
         self.checkBatches(in: state)
+        self.checkOrigins(in: state)
         for id in self.acknowledged.keys.sorted() where self.terminal[id] == nil {
             return self.fail("job \(id) was acknowledged and never ended: \(Self.describe(id, in: state))")
         }

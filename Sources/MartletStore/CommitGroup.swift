@@ -187,6 +187,9 @@ package struct JobUpdate: Hashable, Sendable {
     /// The job's own lane, or one of its queue and type; with another, the job counts as missing.
     package let lane: LaneID
     package let expected: Expected
+    /// Of the payload that the handler worked on, if one did. If there is a later one the job runs again, whatever
+    /// became of this attempt, and counts as missing.
+    package let revision: UInt32?
     /// `.ready`, `.scheduled`, `.dead`, `.cancelled` or `.expired`.
     package let state: JobState
     /// With `.scheduled`, and only then.
@@ -201,13 +204,15 @@ package struct JobUpdate: Hashable, Sendable {
     package let keptFor: Duration?
 
     package init(
-        id: JobID, lane: LaneID, expected: Expected = .pending, state: JobState, due: WallTime? = nil,
-        history: JobHistory?, failure: JobFailure? = nil, attempt: AttemptRecord? = nil, keptFor: Duration? = nil
+        id: JobID, lane: LaneID, expected: Expected = .pending, revision: UInt32? = nil, state: JobState,
+        due: WallTime? = nil, history: JobHistory?, failure: JobFailure? = nil, attempt: AttemptRecord? = nil,
+        keptFor: Duration? = nil
     ) {
         precondition((state == .scheduled) == (due != nil), "a scheduled job is due some time, no other is")
         self.id = id
         self.lane = lane
         self.expected = expected
+        self.revision = revision
         self.state = state
         self.due = due
         self.history = history

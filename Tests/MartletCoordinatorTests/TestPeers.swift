@@ -44,6 +44,7 @@ final class TestNode: @unchecked Sendable {
         let type: String
         let timeout: Duration
         let payload: String
+        var checkpoint: String?
 
         func item(_ phase: Register.Item.Phase = .running) -> Register.Item {
             Register.Item(id: self.id, token: self.token, phase: phase)
@@ -82,7 +83,8 @@ final class TestNode: @unchecked Sendable {
             return Held(
                 id: job.id, token: LeaseToken(epoch: delivery.epoch, sequence: job.leaseSequence),
                 attempt: job.attempt, type: template.type, timeout: template.timeout,
-                payload: String(decoding: job.payload.array, as: UTF8.self))
+                payload: String(decoding: job.payload.array, as: UTF8.self),
+                checkpoint: job.extras?.checkpoint.map { String(decoding: $0.array, as: UTF8.self) })
         }
     }
 
@@ -105,13 +107,13 @@ final class TestNode: @unchecked Sendable {
     @discardableResult
     func report(
         _ items: [(Held, Report.Item.Result)] = [], running: [JobID] = [], number: UInt64? = nil,
-        isDraining: Bool = false, isLast: Bool = false
+        isDraining: Bool = false, isLast: Bool = false, progress: [Report.Progress] = []
     ) async throws -> [ReportReply.Verdict] {
         if number == nil { self.lastReport += 1 }
         let report = Report(
             key: self.registered.key, number: number ?? self.lastReport, lastDelivery: self.received,
             creditTotal: self.credit, isDraining: isDraining, isLast: isLast, running: running,
-            items: items.map { Report.Item(id: $0.0.id, token: $0.0.token, result: $0.1) })
+            items: items.map { Report.Item(id: $0.0.id, token: $0.0.token, result: $0.1) }, progress: progress)
         let reply: ReportReply = try await self.connection.ask(report)
         return reply.verdicts
     }

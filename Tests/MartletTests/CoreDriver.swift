@@ -63,12 +63,12 @@ final class CoreDriver {
     func beginRegistration() -> Register { self.core.beginRegistration(at: self.now) }
 
     /// Registers; all that is held keeps its lease unless `verdicts` say otherwise, for a request already made.
-    func register(verdicts: [Registered.Verdict]? = nil) {
+    func register(verdicts: [Registered.Verdict]? = nil, features: PeerFeatures = []) {
         let given = verdicts ?? self.beginRegistration().inventory.map { .leased($0.token) }
         self.lastKey += 1
         let reply = Registered(
             key: self.lastKey, epoch: Epoch(rawValue: 1), heartbeatInterval: .seconds(1), leaseDuration: .seconds(15),
-            verdicts: given)
+            verdicts: given, features: features)
         let isRegistered = self.core.register(reply, into: &self.actions)
         #expect(isRegistered)
         self.lastOrder = 0
@@ -87,6 +87,18 @@ final class CoreDriver {
         self.core.receive(
             jobs, number: self.lastDelivery, generation: generation ?? self.core.generation, at: self.now,
             into: &self.actions)
+    }
+
+    /// The coordinator sends a job again, under a new lease.
+    func redeliver(_ id: UInt64) {
+        self.lastDelivery += 1
+        self.lastJob += 1
+        let token = Self.token(epoch: 1, self.lastJob)
+        self.open[token] = JobID(rawValue: id)
+        let job = WorkerCore.Job(
+            id: JobID(rawValue: id), token: token, attempt: 2, payload: .empty, kind: self.kinds[0])
+        self.core.receive(
+            [job], number: self.lastDelivery, generation: self.core.generation, at: self.now, into: &self.actions)
     }
 
     /// A slot asks for a job.

@@ -50,6 +50,8 @@ actor FakeCoordinator {
     var leaseDuration = Duration.seconds(15)
     var epoch = Epoch(rawValue: 1)
     var isSilent = false
+    /// As of version 0.1.0, unless a test wants more.
+    var features: PeerFeatures = []
     private(set) var registers: [Register] = []
     private(set) var reports: [Report] = []
     private(set) var longestSilence = Duration.zero
@@ -59,6 +61,7 @@ actor FakeCoordinator {
     var loseReports = 0
     var loseDeliveries = 0
     private(set) var results: [(id: JobID, result: Report.Item.Result)] = []
+    private(set) var checkpoints: [(id: JobID, value: Bytes)] = []
     private(set) var node: Node?
     private var work: Deque<(id: JobID, type: String, payload: Bytes, timeout: Duration, attempt: UInt16)> = Deque()
     private var lastSequence: UInt64 = 0
@@ -91,7 +94,9 @@ actor FakeCoordinator {
         case .openSession(let open):
             self.sessions.append(open.session)
             request.reply(
-                SessionOpened(payloadMax: self.payloadMax, submitsInFlightMax: self.submitsInFlightMax).encoded())
+                SessionOpened(
+                    payloadMax: self.payloadMax, submitsInFlightMax: self.submitsInFlightMax, features: self.features
+                ).encoded())
         case .submit(let submit): self.handle(submit, request)
         case .showJob(let show): self.handle(show, request)
         case .register(let register): self.handle(register, request)
@@ -202,7 +207,7 @@ actor FakeCoordinator {
         request.reply(
             Registered(
                 key: self.lastKey, epoch: self.epoch, heartbeatInterval: self.heartbeatInterval,
-                leaseDuration: self.leaseDuration, verdicts: verdicts
+                leaseDuration: self.leaseDuration, verdicts: verdicts, features: self.features
             ).encoded())
     }
 
@@ -267,6 +272,11 @@ actor FakeCoordinator {
         let verdicts: [ReportReply.Verdict] = report.items.map { item in
             if !self.nextVerdict.isEmpty { return self.nextVerdict.removeFirst() }
             guard item.token.epoch == self.epoch else { return .unknown }
+            if case .checkpoint(let value) = item.result {
+                guard self.node?.leases[item.token.sequence] == item.id else { return .refused }
+                self.checkpoints.append((item.id, value))
+                return .accepted
+            }
             guard self.node?.leases.removeValue(forKey: item.token.sequence) == item.id else { return .refused }
             self.results.append((item.id, item.result))
             return .accepted

@@ -9,6 +9,9 @@ extension StoreConformance {
         Case("aRefusedDuplicateRefusesTheWholeSubmit", aRefusedDuplicateRefusesTheWholeSubmit),
         Case("aReplacedPayloadIsWhatRuns", aReplacedPayloadIsWhatRuns),
         Case("aPayloadReplacedDuringARunRunsAgain", aPayloadReplacedDuringARunRunsAgain),
+        Case("aReplacedPayloadOutlivesTheEndOfTheOldOne", aReplacedPayloadOutlivesTheEndOfTheOldOne),
+        Case("aReplacedPayloadBeginsAnew", aReplacedPayloadBeginsAnew),
+        Case("aFollowUpMayHaveItsParentsKey", aFollowUpMayHaveItsParentsKey),
         Case("aKeyIsFreeOnceItsJobHasEnded", aKeyIsFreeOnceItsJobHasEnded),
         Case("aWindowAfterSuccessKeepsTheKey", aWindowAfterSuccessKeepsTheKey),
         Case("keysAreUniqueWithinTheirScope", keysAreUniqueWithinTheirScope),
@@ -80,6 +83,68 @@ extension StoreConformance {
         #expect(try await owner.states([id]) == [.ready])
         #expect(try await owner.totals().succeededTotal == 0)
         try await owner.commit(.succeed([SucceededJob(id: id, lane: .first, revision: 1)]))
+        #expect(try await owner.states([id]) == [nil])
+        await owner.store.close()
+    }
+
+    private static func aReplacedPayloadOutlivesTheEndOfTheOldOne(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let id = try await owner.submit(1, [.unique("a", .replace, payload: "one")])[0]
+        try await owner.commit(.submit(Submission(2, [.unique("a", .replace, payload: "two")])))
+        func end(_ state: JobState, of revision: UInt32) -> Change {
+            .update([
+                JobUpdate(
+                    id: id, lane: .first, revision: revision, state: state, due: nil,
+                    history: JobHistory(failures: 9, nodeDeaths: 0))
+            ])
+        }
+        #expect(try await owner.consequences(of: end(.dead, of: 0)).waiting.map(\.id) == [id])
+        #expect(try await owner.commit(end(.dead, of: 0)) == [.applied(missing: [id])])
+        #expect(try await owner.states([id]) == [.ready])
+        #expect(try await owner.store.load([id], bytesMax: 9).jobs.first?.history == JobHistory())
+        #expect(try await owner.commit(end(.dead, of: 1)) == [.applied(missing: [])])
+        #expect(try await owner.states([id]) == [.dead])
+        await owner.store.close()
+    }
+
+    private static func aReplacedPayloadBeginsAnew(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        func job(_ payload: String, due: WallTime?) -> NewJob {
+            var options = JobOptions.standard
+            options.unique = UniqueKey("a", conflict: .replace)
+            options.expiry = .microseconds(50)
+            return .job(payload, due: due, options: options)
+        }
+        let id = try await owner.submit(1, [job("one", due: nil)])[0]
+        try await owner.commit(.checkpoint([Checkpoint(id: id, lane: .first, value: Bytes(copying: "half".utf8))]))
+        try await owner.commit(.submit(Submission(2, [job("two", due: 500)])), at: 140)
+        let stored = try #require(try await owner.store.load([id], bytesMax: 9).jobs.first)
+        #expect(stored.checkpoint == nil && stored.expires == 550)
+        try await owner.commit(.submit(Submission(3, [job("three", due: nil)])), at: 200)
+        #expect(try await owner.store.load([id], bytesMax: 9).jobs.first?.expires == 250)
+        await owner.store.close()
+    }
+
+    private static func aFollowUpMayHaveItsParentsKey(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        for (place, conflict) in UniqueKey.Conflict.allCases.enumerated() {
+            let key = "key \(place)"
+            let id = try await owner.submit(UInt64(place) + 1, [.unique(key, conflict, payload: "one")])[0]
+            let details = SucceededJob.Details(followUps: [.unique(key, conflict, payload: "two")])
+            let end = Change.succeed([SucceededJob(id: id, lane: .first, details: details)])
+            let child = try #require(try await owner.consequences(of: end).waiting.first?.id)
+            #expect(child != id)
+            #expect(try await owner.states([id, child]) == [nil, .ready])
+            // Whoever submits it now finds the key taken.
+            let again = Submission(UInt64(place) + 10, [.unique(key, .refuse)])
+            #expect(try await owner.commit(.submit(again)) == [.submitted(.duplicate(place: 0, existing: child))])
+        }
+        // Within the window after its success the key is the parent's.
+        let window = UniqueKey.Window.afterSuccess(.microseconds(50))
+        let id = try await owner.submit(20, [.unique("w", .replace, window: window)])[0]
+        let details = SucceededJob.Details(followUps: [.unique("w", .replace, window: window)])
+        let end = Change.succeed([SucceededJob(id: id, lane: .first, details: details)])
+        #expect(try await owner.consequences(of: end).waiting.isEmpty)
         #expect(try await owner.states([id]) == [nil])
         await owner.store.close()
     }

@@ -7,25 +7,28 @@ import Synchronization
 /// One a slot, used again for each job, so that jobs which leave nothing cost no allocation. A context that outlives
 /// its attempt names an earlier use and is turned away.
 package final class AttemptDesk: Sendable {
-    /// Keeps a checkpoint of a job in a slot; false if that cannot be.
-    typealias Checkpointer = @Sendable (JobID, Bytes) -> Bool
+    /// Keeps a checkpoint of a job, for the attempt of this number; false if that cannot be.
+    typealias Checkpointer = @Sendable (JobID, UInt64, Bytes) -> Bool
 
     private struct State {
-        var use: UInt64 = 0
+        /// Numbers attempts, and the times between them.
+        var use: UInt64
         var job = JobID(rawValue: 0)
         var result: Bytes?
         var followUps: [Completion.FollowUp] = []
         var bytes = 0
         var progress: Report.Progress?
-        var waiter: UnsafeContinuation<Bool, Never>?
+        var waiter: UnsafeContinuation<Result<Bool, MartletError>, Never>?
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let checkpointer: Checkpointer
     /// Raised when there is new progress on some desk of the worker.
     private let hasNews: NewsFlag
 
-    init(hasNews: NewsFlag, checkpointer: @escaping Checkpointer) {
+    /// - Parameter firstUse: over the uses of all desks before it, where checkpoints are told apart by use.
+    init(hasNews: NewsFlag, firstUse: UInt64 = 0, checkpointer: @escaping Checkpointer) {
+        self.state = Mutex(State(use: firstUse))
         self.hasNews = hasNews
         self.checkpointer = checkpointer
     }
@@ -41,16 +44,20 @@ package final class AttemptDesk: Sendable {
 
     /// The attempt has ended. Returns what is left if it succeeded; nil for nothing.
     package func end() -> Completion? {
-        self.state.withLock { state in
+        let (completion, waiter) = self.state.withLock { state in
             state.use += 1
             state.progress = nil
-            guard state.result != nil || !state.followUps.isEmpty else { return nil }
+            // Whoever waits for a checkpoint beyond the end of the handler waits in vain.
+            let waiter = state.waiter.take()
+            guard state.result != nil || !state.followUps.isEmpty else { return (nil as Completion?, waiter) }
             let completion = Completion(result: state.result, followUps: state.followUps)
             state.result = nil
             state.followUps = []
             state.bytes = 0
-            return completion
+            return (completion, waiter)
         }
+        waiter?.resume(returning: .success(false))
+        return completion
     }
 
     func set(_ result: Bytes, use: UInt64) throws(MartletError) {
@@ -93,35 +100,46 @@ package final class AttemptDesk: Sendable {
     ///
     /// - Returns: false if it never will be.
     func checkpoint(_ value: Bytes, use: UInt64) async throws(MartletError) -> Bool {
-        let id = try self.during(use) { state throws(MartletError) -> JobID in
-            guard state.waiter == nil else {
-                throw MartletError(.invalidRequest, "an attempt saves one checkpoint at a time")
+        let result: Result<Bool, MartletError> = await withUnsafeContinuation { continuation in
+            let begun: Result<JobID, MartletError> = self.attempt(use) { state throws(MartletError) in
+                guard state.waiter == nil else {
+                    throw MartletError(.invalidRequest, "an attempt saves one checkpoint at a time")
+                }
+                state.waiter = continuation
+                return state.job
             }
-            return state.job
+            switch begun {
+            case .success(let id):
+                if !self.checkpointer(id, use, value) { self.checkpointJudged(use, isSaved: false) }
+            case .failure(let error): continuation.resume(returning: .failure(error))
+            }
         }
-        return await withUnsafeContinuation { continuation in
-            self.state.withLock { $0.waiter = continuation }
-            if !self.checkpointer(id, value) { self.checkpointJudged(id, isSaved: false) }
-        }
+        return try result.get()
     }
 
-    func checkpointJudged(_ id: JobID, isSaved: Bool) {
+    /// What became of the checkpoint that the attempt of this number waits for.
+    func checkpointJudged(_ use: UInt64, isSaved: Bool) {
         self.state.withLock { state in
-            guard state.job == id else { return nil as UnsafeContinuation<Bool, Never>? }
-            return state.waiter.take()
-        }?.resume(returning: isSaved)
+            state.use == use ? state.waiter.take() : nil
+        }?.resume(returning: .success(isSaved))
     }
 
     private func during<Value: Sendable>(
         _ use: UInt64, _ body: (inout State) throws(MartletError) -> Value
     ) throws(MartletError) -> Value {
-        let result: Result<Value, MartletError> = self.state.withLock { state in
+        try self.attempt(use, body).get()
+    }
+
+    /// Does `body` if the attempt of this number is not over.
+    private func attempt<Value: Sendable>(
+        _ use: UInt64, _ body: (inout State) throws(MartletError) -> Value
+    ) -> Result<Value, MartletError> {
+        self.state.withLock { state in
             guard state.use == use else {
                 return .failure(MartletError(.closed, "the attempt that this context belongs to is over"))
             }
             do throws(MartletError) { return .success(try body(&state)) } catch { return .failure(error) }
         }
-        return try result.get()
     }
 
     private static let tooMuch = MartletError(

@@ -25,7 +25,7 @@ package final class BatchHandler: Sendable {
 
     func run(_ jobs: [WorkerCore.Job], deadline: Instant) async -> WorkerCore.Outcome {
         // No checkpoints here: whatever a later attempt begins with, it would be another batch's.
-        let desks = jobs.map { _ in AttemptDesk(hasNews: NewsFlag()) { _, _ in false } }
+        let desks = jobs.map { _ in AttemptDesk(hasNews: NewsFlag()) { _, _, _ in false } }
         let items = zip(jobs, desks).map { job, desk in
             Item(
                 payload: job.payload,

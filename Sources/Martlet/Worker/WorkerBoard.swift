@@ -22,6 +22,7 @@ final class WorkerBoard: Sendable {
     /// What the handlers of each slot leave; nil while nothing has run there.
     private let desks: Mutex<[AttemptDesk?]>
     private let hasNews = NewsFlag()
+    private let deskCount = Atomic<UInt64>(0)
     private let loop: EventLoop
     private let log: Log
     let reporter = Signal()
@@ -55,8 +56,8 @@ final class WorkerBoard: Sendable {
             switch action {
             case .wakeSlot(let slot): self.slots[slot].job.notify()
             case .cancelSlot(let slot): self.slots[slot].ending.notify()
-            case .checkpointJudged(let slot, let id, let isSaved):
-                self.desks.withLock { $0[slot] }?.checkpointJudged(id, isSaved: isSaved)
+            case .checkpointJudged(let slot, let use, let isSaved):
+                self.desks.withLock { $0[slot] }?.checkpointJudged(use, isSaved: isSaved)
             case .wakeReporter: self.reporter.notify()
             case .wakeTicker: self.ticker.notify()
             case .interruptSession: self.session.notify()
@@ -110,8 +111,10 @@ final class WorkerBoard: Sendable {
     }
 
     private func makeDesk(for slot: Int) -> AttemptDesk {
-        let desk = AttemptDesk(hasNews: self.hasNews) { [weak self] id, value in
-            self?.tell { core, actions in core.checkpoint(id, in: slot, value, into: &actions) } ?? false
+        // Room for the uses of each; a desk lasts until a handler must be cancelled.
+        let firstUse = self.deskCount.wrappingAdd(1, ordering: .relaxed).newValue << 32
+        let desk = AttemptDesk(hasNews: self.hasNews, firstUse: firstUse) { [weak self] id, use, value in
+            self?.tell { core, actions in core.checkpoint(id, in: slot, use: use, value, into: &actions) } ?? false
         }
         self.desks.withLock { $0[slot] = desk }
         return desk

@@ -270,7 +270,7 @@ extension WorkerCore {
         else { return false }
         self.outstanding = nil
         for (checkpoint, verdict) in zip(outstanding.checkpoints, reply.verdicts) {
-            actions.append(.checkpointJudged(checkpoint.slot, checkpoint.id, isSaved: verdict == .accepted))
+            actions.append(.checkpointJudged(checkpoint.slot, use: checkpoint.use, isSaved: verdict == .accepted))
         }
         for (item, verdict) in zip(outstanding.items, reply.verdicts).dropFirst(outstanding.checkpoints.count) {
             switch verdict {

@@ -107,7 +107,7 @@ extension WorkerCore {
         self.results = []
         self.resultsTextBytes = 0
         for checkpoint in self.outstanding?.checkpoints ?? [] {
-            actions.append(.checkpointJudged(checkpoint.slot, checkpoint.id, isSaved: false))
+            actions.append(.checkpointJudged(checkpoint.slot, use: checkpoint.use, isSaved: false))
         }
         self.outstanding = nil
         if count > 0 {

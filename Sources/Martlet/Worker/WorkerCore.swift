@@ -55,8 +55,8 @@ package struct WorkerCore: Sendable {
         case wakeSlot(Int)
         /// Cancel the task of this slot; another takes its place when it has ended.
         case cancelSlot(Int)
-        /// A checkpoint of this job, which this slot has, is durable, or never will be.
-        case checkpointJudged(Int, JobID, isSaved: Bool)
+        /// The checkpoint that this slot's attempt of this number waits for is durable, or never will be.
+        case checkpointJudged(Int, use: UInt64, isSaved: Bool)
         case wakeReporter
         case wakeTicker
         /// The registration has ended, or the worker is over: look again.
@@ -475,6 +475,8 @@ package struct WorkerSlot: Sendable {
     var isWaiting = false
     /// One unless it is a batch. Keeps its memory.
     var held: ContiguousArray<HeldJob> = []
+    /// Counts what was started in it.
+    private(set) var run: UInt64 = 0
     private(set) var startedAt = Instant(nanoseconds: 0)
     private(set) var deadline = Instant.distantFuture
 
@@ -488,6 +490,7 @@ package struct WorkerSlot: Sendable {
 
     mutating func start(at now: Instant, deadline: Instant) {
         self.state = .running
+        self.run += 1
         self.isWaiting = false
         self.held.removeAll(keepingCapacity: true)
         self.startedAt = now
@@ -510,7 +513,11 @@ struct OutstandingReport: Sendable {
 /// A checkpoint that a handler waits for.
 struct PendingCheckpoint: Sendable {
     let slot: Int
+    /// Which of the slot's runs saves it: another may have the same job.
+    let run: UInt64
     let id: JobID
+    /// By which the attempt's desk knows it.
+    let use: UInt64
     let value: Bytes
 }
 

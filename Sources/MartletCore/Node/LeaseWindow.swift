@@ -34,6 +34,12 @@ package struct LeaseWindow: Sendable {
         return self.batches[index].jobs[Int(sequence - self.batches[index].first)]
     }
 
+    /// What is known of the job under this lease is not all that there is any more.
+    package mutating func outdate(_ sequence: UInt64) {
+        guard let index = self.batch(holding: sequence) else { return }
+        self.batches[index].jobs[Int(sequence - self.batches[index].first)]?.body.isOutdated = true
+    }
+
     /// Ends a lease; if `id` is given, only if it is on that job.
     package mutating func remove(_ sequence: UInt64, of id: JobID? = nil) -> QueuedJob? {
         guard let index = self.batch(holding: sequence) else { return nil }

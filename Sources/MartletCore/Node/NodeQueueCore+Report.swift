@@ -54,9 +54,10 @@ extension NodeQueueCore {
         }
     }
 
-    /// The job under a lease that goes on; nil if it has ended.
-    package func leased(_ id: JobID, under token: LeaseToken) -> QueuedJob? {
+    /// The job under a lease that goes on, which is about to have a checkpoint; nil if the lease has ended.
+    package mutating func checkpoint(_ id: JobID, under token: LeaseToken) -> QueuedJob? {
         guard token.epoch == self.epoch, let job = self.window.job(at: token.sequence), job.id == id else { return nil }
+        self.window.outdate(token.sequence)
         return job
     }
 

@@ -5,10 +5,15 @@ extension JobTables {
     /// Accepts a completion. False if the job is not there or over.
     package mutating func succeed(_ job: SucceededJob, at now: WallTime) throws(StoreError) -> Bool {
         guard var row = try self.row(job.id), row.isWaiting, self.isLane(job.lane, of: row) else { return false }
-        if let details = job.details { try self.createFollowUps(details.followUps, at: now) }
-        if row.revision != job.revision {
+        let isOver = row.revision == job.revision
+        if let details = job.details, !details.followUps.isEmpty {
+            // A job may be followed by one with its own key.
+            if isOver { try self.releaseKey(of: row, as: .succeeded, at: now) }
+            try self.createFollowUps(details.followUps, at: now)
+        }
+        guard isOver else {
             // Its payload was replaced while a handler was at work on the old one.
-            try self.runAgain(row, at: now)
+            if let row = try self.row(job.id) { try self.runAgain(row, at: now) }
             return true
         }
         if let result = job.details?.result, job.isKept || row.flags.contains(.workflowMember) {
@@ -48,6 +53,11 @@ extension JobTables {
             try self.add(attempt, to: row.id)
             row.flags.insert(.attempts)
         }
+        if let revision = update.revision, revision != row.revision {
+            // Its payload was replaced meanwhile: what became of the old one says nothing of the new one.
+            try self.runAgain(row, at: now)
+            return false
+        }
         let failuresBefore = row.history.failures
         row.history = update.history ?? row.history
         row.failure = update.failure ?? row.failure
@@ -86,7 +96,7 @@ extension JobTables {
         row.waits = 0
         row.finishedAt = now
         row.expires = keptFor.map { now + $0 }
-        try self.releaseKey(of: row, at: now)
+        try self.releaseKey(of: row, as: state, at: now)
         if row.flags.contains(.checkpoint) {
             try self.setCheckpoint(of: row.id, nil)
             row.flags.remove(.checkpoint)
@@ -95,11 +105,11 @@ extension JobTables {
         if keptFor == .zero { try self.erase(row) } else { try self.write(row) }
     }
 
-    private mutating func releaseKey(of row: JobRow, at now: WallTime) throws(StoreError) {
+    private mutating func releaseKey(of row: JobRow, as state: JobState, at now: WallTime) throws(StoreError) {
         guard row.flags.contains(.unique), let unique = row.options.unique else { return }
         let name = UniqueName(unique, of: self.laneKey(row.lane))
         guard try self.hold(on: name)?.job == row.id else { return }
-        if row.state == .succeeded, case .afterSuccess(let window) = unique.window {
+        if state == .succeeded, case .afterSuccess(let window) = unique.window {
             try self.setHold(on: name, UniqueHold(job: row.id, until: now + window))
         } else {
             try self.setHold(on: name, nil)

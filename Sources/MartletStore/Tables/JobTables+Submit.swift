@@ -91,7 +91,7 @@ extension JobTables {
     ) throws(StoreError) -> SubmitException.Kind? {
         let name = UniqueName(unique, of: self.laneKey(job.lane))
         guard let hold = try self.hold(on: name), !hold.isOver(at: now) else { return nil }
-        guard unique.conflict == .replace, var row = try self.row(hold.job), row.isPending else {
+        guard unique.conflict == .replace, hold.until == nil, var row = try self.row(hold.job), row.isPending else {
             return .existing(hold.job)
         }
         row.revision += 1
@@ -102,6 +102,12 @@ extension JobTables {
         }
         row.due = job.due
         row.history = JobHistory()
+        if row.state != .blocked, let expiry = row.options.expiry { row.expires = max(job.due ?? now, now) + expiry }
+        if row.flags.contains(.checkpoint) {
+            // Of work on the payload that is no more.
+            try self.setCheckpoint(of: row.id, nil)
+            row.flags.remove(.checkpoint)
+        }
         try self.replacePayload(of: row.id, by: job.payload)
         try self.write(row)
         self.moved(row, from: row.lane, due: dueBefore)
