@@ -167,8 +167,8 @@ final class SimulatedCluster: @unchecked Sendable {
 
     /// A job with a number of its own.
     ///
-    /// - Parameter isShared: whether it may have a group, a key or a unique key. Jobs of one key keep the order of their submits, which
-    ///   those that wait for others cannot.
+    /// - Parameter isShared: whether it may have a group, a key or a unique key. Jobs of one key keep the order of their
+    ///   submits, which those that wait for others cannot.
     func nextJob(isShared: Bool = true) -> NumberedJob {
         let number = self.nextNumber()
         let type = SimulatedNode.types[self.world.random.below(SimulatedNode.types.count)]

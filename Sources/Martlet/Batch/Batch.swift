@@ -21,11 +21,6 @@ public struct Batch: Sendable {
     /// Submits of a stream that are under way at once.
     private static let partsInFlightMax = 4
 
-    init(id: BatchID, client: Client) {
-        self.id = id
-        self.client = client
-    }
-
     /// Adds a job and returns once it is durable.
     ///
     /// - Throws: ``MartletError``; `.batchClosed` if the batch is not there or is closed.
