@@ -45,7 +45,8 @@ struct PaymentProvision: HandlerMiddleware {
     let service: any PaymentService
 
     func handle(_ context: JobContext, next: Next) async throws {
-        try await FakePaymentService.$sleep.withValue({ try await context.sleep(for: $0) }) {
+        let sleep: @Sendable (Duration) async throws -> Void = { try await context.sleep(for: $0) }
+        try await FakePaymentService.$sleep.withValue(sleep) {
             try await Payments.$service.withValue(self.service) { try await next() }
         }
     }
