@@ -94,6 +94,18 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "video-pipeline",
+            dependencies: ["Martlet"],
+            path: "Examples/VideoPipeline",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "account-deletion",
+            dependencies: ["Martlet"],
+            path: "Examples/AccountDeletion",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "cluster-benchmark",
             dependencies: [
                 "Martlet", "MartletCoordinator", "MartletStoreSQLite", "MartletTransport", "MartletWire",

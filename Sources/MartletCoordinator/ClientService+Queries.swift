@@ -59,7 +59,7 @@ extension ClientService {
             })
     }
 
-    private func view(_ record: JobRecord, holders: [JobID: String]) -> JobView {
+    func view(_ record: JobRecord, holders: [JobID: String]) -> JobView {
         let node = record.state.isTerminal ? nil : holders[record.id]
         var state = record.state
         if node != nil {

@@ -8,7 +8,7 @@ import MartletWire
 /// Serves the clients' channel: checks submits and hands them to the commit log, answers questions.
 package actor ClientService {
     let loop: EventLoop
-    private let settings: CoordinatorSettings
+    let settings: CoordinatorSettings
     let store: any JobStore
     let commitLog: CommitLog
     let dispatcher: Dispatcher
@@ -82,7 +82,11 @@ package actor ClientService {
             await self.take(submit, request)
         case .openSession(let open):
             await self.open(open.session, request)
-        case .ping, .listJobs, .showJob, .listQueues, .listNodes, .changeDead, .awaitJob, .admin:
+        case .group(.submitWorkflow(let workflow)):
+            await self.take(workflow, request)
+        case .group(.openBatch(let batch)):
+            await self.take(batch, request)
+        case .ping, .listJobs, .showJob, .listQueues, .listNodes, .changeDead, .awaitJob, .admin, .group:
             if self.queries < Self.queriesMax {
                 self.queries += 1
                 return (message!, request)
@@ -98,19 +102,27 @@ package actor ClientService {
 
     // MARK: Submits
 
-    private func take(_ submit: Submit, _ request: any IncomingRequest) async {
+    /// - Parameters:
+    ///   - workflow: makes the jobs a workflow.
+    ///   - batch: makes the jobs callbacks of a batch.
+    func take(
+        _ submit: Submit, workflow: NewWorkflow? = nil, batch: NewBatch? = nil, _ request: any IncomingRequest
+    ) async {
         let bytes = request.frame.count + submit.jobs.count * Self.jobOverhead
         guard await self.commitLog.pendingBytes + bytes <= self.settings.pendingBytesMax else {
             return request.refuse(.overloaded, "too many submits wait for the store; retry after a delay")
         }
-        switch self.prepare(submit, of: request.frame.count) {
+        switch self.prepare(submit, of: request.frame.count, mayBeEmpty: batch != nil) {
         case .failure(let refusal):
             request.answer(refusal)
         case .success(let prepared):
             let jobs = prepared.map {
                 NewJob(lane: $0.traits.lane, options: $0.traits.options, payload: $0.payload, due: $0.due)
             }
-            let submission = Submission(session: submit.session, sequence: submit.sequence, jobs: jobs)
+            let submission = Submission(
+                session: submit.session, sequence: submit.sequence, jobs: jobs, workflow: workflow, batch: batch)
+            // The store says which jobs of a workflow may run.
+            let prepared = submission.isGrouped ? [] : prepared
             await self.commitLog.append(
                 [.submit(submission)], kind: .intake, jobs: jobs.count, bytes: bytes,
                 answering: { await self.carryOn($0, prepared, request) })
@@ -118,8 +130,10 @@ package actor ClientService {
     }
 
     /// - Parameter bytesCount: how long the frame is.
-    private func prepare(_ submit: Submit, of bytesCount: Int) -> Result<[PreparedJob], ErrorReply> {
-        guard !submit.jobs.isEmpty, submit.jobs.count <= self.settings.submitJobsMax else {
+    private func prepare(
+        _ submit: Submit, of bytesCount: Int, mayBeEmpty: Bool
+    ) -> Result<[PreparedJob], ErrorReply> {
+        guard mayBeEmpty || !submit.jobs.isEmpty, submit.jobs.count <= self.settings.submitJobsMax else {
             return .failure(
                 ErrorReply(
                     .invalidRequest, "a submit holds 1 to \(self.settings.submitJobsMax) jobs, not \(submit.jobs.count)"
@@ -225,6 +239,7 @@ package actor ClientService {
             case .listNodes: request.answer(NodeList(nodes: await self.registry.views()))
             case .changeDead(let change): request.answer(try await self.change(change))
             case .awaitJob(let question): try await self.wait(question, request)
+            case .group(let question): try await self.answer(question, request)
             case .admin(.changeJobs(let change)): request.answer(try await self.control.change(change))
             case .admin(.listBulk(let list)): request.answer(try await self.control.list(list))
             case .admin(.listPauses): request.answer(await self.control.pauseList)

@@ -54,6 +54,10 @@ package struct CoordinatorSettings: Sendable {
     package let typeDefaults: [String: TypeDefaults]
     /// Schedules that are to be there, and no others of the file's.
     package let schedules: [ScheduleDefinition]
+    /// How long the jobs of a workflow stay after the last of them has ended.
+    package let workflowRetention: Duration
+    /// How long a batch stays visible after it has ended.
+    package let batchRetention: Duration
 
     /// - Precondition: every bound is positive and `payloadMax` at most 7 MiB, so that a job fits a message.
     package init(
@@ -61,8 +65,12 @@ package struct CoordinatorSettings: Sendable {
         submitJobsMax: Int = 10_000, pendingBytesMax: Int = 64 << 20, payloadCacheMax: Int = 64 << 20,
         nodesMax: Int = 1024, lanesMax: Int = 10_000, times: SessionTimes = SessionTimes(),
         retention: Retention = .standard, queues: [String: QueueSettings] = [:],
-        typeDefaults: [String: TypeDefaults] = [:], schedules: [ScheduleDefinition] = []
+        typeDefaults: [String: TypeDefaults] = [:], schedules: [ScheduleDefinition] = [],
+        workflowRetention: Duration = .seconds(3600), batchRetention: Duration = .seconds(24 * 3600)
     ) {
+        precondition(workflowRetention >= .zero && batchRetention >= .zero, "a time to stay is not negative")
+        self.workflowRetention = workflowRetention
+        self.batchRetention = batchRetention
         precondition(payloadMax > 0 && payloadMax <= 7 << 20, "a job must fit a message")
         precondition(submitJobsMax > 0 && nodesMax > 0 && lanesMax > 0, "bounds are positive")
         precondition(pendingBytesMax > 0 && payloadCacheMax >= 0, "byte bounds are positive")

@@ -88,7 +88,7 @@ package actor NodeRegistry {
             case .report(let report): await self.queue(report.key, for: request)?.report(report, request: request)
             case .control(let control): await self.queue(control.key, for: request)?.control(control, request: request)
             case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead,
-                .awaitJob, .admin:
+                .awaitJob, .admin, .group:
                 request.refuse(.invalidRequest, "this address serves nodes; clients have another one")
             case nil: break
             }

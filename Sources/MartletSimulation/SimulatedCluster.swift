@@ -171,7 +171,10 @@ final class SimulatedCluster: @unchecked Sendable {
     }
 
     /// A job with a number of its own.
-    func nextJob() -> NumberedJob {
+    ///
+    /// - Parameter isShared: whether it may have a group, a key or a unique key. Jobs of one key keep the order of their
+    ///   submits, which those that wait for others cannot.
+    func nextJob(isShared: Bool = true) -> NumberedJob {
         let number = self.nextNumber()
         let type = SimulatedNode.types[self.world.random.below(SimulatedNode.types.count)]
         let size = self.world.random.chance(0.05) ? 2000 : 8
@@ -181,8 +184,10 @@ final class SimulatedCluster: @unchecked Sendable {
         var options = JobOptions(
             priority: self.world.random.chance(0.2) ? .highest : .normal, timeout: .seconds(8), retry: retry)
         let queue = self.world.random.chance(0.15) ? "capped" : "q"
-        self.share(&options)
-        self.single(&options)
+        if isShared {
+            self.share(&options)
+            self.single(&options)
+        }
         if self.world.random.chance(0.05) {
             options.expiry = self.world.random.duration(.milliseconds(200), .seconds(3))
         }

@@ -40,7 +40,7 @@ struct GroupStatements {
             ORDER BY expires, id LIMIT ?
             """)
         self.findJobs = try database.prepare(
-            "SELECT id FROM jobs WHERE workflow IS NOT NULL AND workflow = ? ORDER BY id LIMIT ?")
+            "SELECT job FROM marks WHERE kind = \(JobMark.Kind.workflow.rawValue) AND value = ? ORDER BY job LIMIT ?")
         self.readMember = try database.prepare("SELECT name FROM members WHERE job = ?")
         self.writeMember = try database.prepare("REPLACE INTO members(job, name) VALUES (?, ?)")
         self.deleteMember = try database.prepare("DELETE FROM members WHERE job = ?")

@@ -16,8 +16,8 @@ struct GroupQuestions {
             "SELECT \(GroupRows.workflow) FROM workflows WHERE id < ? ORDER BY id DESC LIMIT ?")
         self.members = try database.prepare(
             """
-            SELECT jobs.id, members.name FROM jobs LEFT JOIN members ON members.job = jobs.id
-            WHERE jobs.workflow IS NOT NULL AND jobs.workflow = ? AND jobs.id > ? ORDER BY jobs.id LIMIT ?
+            SELECT marks.job, members.name FROM marks LEFT JOIN members ON members.job = marks.job
+            WHERE kind = \(JobMark.Kind.workflow.rawValue) AND value = ? AND marks.job > ? ORDER BY marks.job LIMIT ?
             """)
         self.parents = try database.prepare(
             "SELECT parent, child, kind FROM edges WHERE child = ? ORDER BY parent")

@@ -86,10 +86,15 @@ package struct Submit: Message {
     package var jobs: RecordList<Job>
 
     package init(session: SessionID, sequence: UInt64, templates: [JobTemplate], jobs: [Job]) {
+        self.init(
+            session: session, sequence: sequence, templates: RecordList(templates), jobs: RecordList(jobs))
+    }
+
+    init(session: SessionID, sequence: UInt64, templates: RecordList<JobTemplate>, jobs: RecordList<Job>) {
         self.session = session
         self.sequence = sequence
-        self.templates = RecordList(templates)
-        self.jobs = RecordList(jobs)
+        self.templates = templates
+        self.jobs = jobs
     }
 }
 

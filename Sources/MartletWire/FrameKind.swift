@@ -23,6 +23,13 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case listBulk = 33
     case setPause = 34
     case listPauses = 35
+    case submitWorkflow = 49
+    case openBatch = 50
+    case closeBatch = 51
+    case showBatch = 57
+    case listBatches = 58
+    case showWorkflow = 59
+    case listWorkflows = 60
     // Nodes.
     case register = 64
     case fetch = 65
@@ -48,6 +55,10 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case scheduleDetail = 182
     case scheduleChanged = 183
     case scheduleRan = 184
+    case batchDetail = 185
+    case batchList = 186
+    case workflowDetail = 187
+    case workflowList = 188
     case registered = 192
     case delivery = 193
     case reportReply = 194

@@ -13,6 +13,7 @@ package enum Request: Sendable {
     case changeDead(ChangeDead)
     case awaitJob(AwaitJob)
     case admin(AdminRequest)
+    case group(GroupRequest)
     case register(Register)
     case fetch(Fetch)
     case report(Report)
@@ -23,7 +24,7 @@ package enum Request: Sendable {
         switch self {
         case .register, .fetch, .report, .control: true
         case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead,
-            .awaitJob, .admin:
+            .awaitJob, .admin, .group:
             false
         }
     }
@@ -38,6 +39,10 @@ package enum Request: Sendable {
     private init(from reader: inout FrameReader) throws(WireError) {
         if let admin = try AdminRequest(from: &reader) {
             self = .admin(admin)
+            return
+        }
+        if let group = try GroupRequest(from: &reader) {
+            self = .group(group)
             return
         }
         self =

@@ -41,29 +41,55 @@ extension Submit {
     }
 
     package func encode(into writer: inout FrameWriter) {
-        writer.record {
-            $0.write(self.session)
-            $0.write(self.sequence)
-            $0.write(UInt32(self.templates.count))
-            $0.write(UInt32(self.jobs.count))
-        }
+        writer.record { self.writeHeader(to: &$0) }
+        self.writeLists(to: &writer)
+    }
+
+    /// The fields of the first record.
+    func writeHeader(to writer: inout FrameWriter) {
+        writer.write(self.session)
+        writer.write(self.sequence)
+        writer.write(UInt32(self.templates.count))
+        writer.write(UInt32(self.jobs.count))
+    }
+
+    func writeLists(to writer: inout FrameWriter) {
         writer.records(self.templates)
         writer.records(self.jobs)
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
-        try reader.nextRecord()
-        self.session = try reader.readSession()
-        self.sequence = try reader.read()
-        let templateCount: UInt32 = try reader.read()
-        let jobCount: UInt32 = try reader.read()
-        guard self.sequence > 0 else { throw FrameReader.outOfBounds("sequence", "must not be 0") }
-        guard jobCount > 0 else { throw FrameReader.outOfBounds("jobs", "is empty") }
-        self.templates = try reader.list(templateCount, "templates", max: Self.templatesMax)
-        self.jobs = try reader.list(jobCount, "jobs", max: Self.jobsMax) { reader throws(WireError) in
-            guard try Job(record: &reader).template < templateCount else {
-                throw FrameReader.outOfBounds("jobs.template", "is not an index into templates")
-            }
+        let header = try Header(from: &reader)
+        guard header.jobCount > 0 else { throw FrameReader.outOfBounds("jobs", "is empty") }
+        self = try header.readLists(from: &reader)
+    }
+
+    /// What the first record says, read up to where a frame that holds more than a submit goes on.
+    struct Header {
+        private let session: SessionID
+        private let sequence: UInt64
+        private let templateCount: UInt32
+        let jobCount: UInt32
+
+        init(from reader: inout FrameReader) throws(WireError) {
+            try reader.nextRecord()
+            self.session = try reader.readSession()
+            self.sequence = try reader.read()
+            self.templateCount = try reader.read()
+            self.jobCount = try reader.read()
+            guard self.sequence > 0 else { throw FrameReader.outOfBounds("sequence", "must not be 0") }
+        }
+
+        func readLists(from reader: inout FrameReader) throws(WireError) -> Submit {
+            let templateCount = self.templateCount
+            return Submit(
+                session: self.session, sequence: self.sequence,
+                templates: try reader.list(templateCount, "templates", max: Submit.templatesMax),
+                jobs: try reader.list(self.jobCount, "jobs", max: Submit.jobsMax) { reader throws(WireError) in
+                    guard try Submit.Job(record: &reader).template < templateCount else {
+                        throw FrameReader.outOfBounds("jobs.template", "is not an index into templates")
+                    }
+                })
         }
     }
 }

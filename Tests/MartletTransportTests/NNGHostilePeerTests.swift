@@ -15,21 +15,12 @@ private let second = Duration.seconds(1)
 /// What peers do that are broken, hostile, or not nng at all.
 @Suite(.timeLimit(.minutes(1))) struct NNGHostilePeerTests {
     /// A frame of 2^60 bytes is announced: no memory is set aside, the peer is cut off, others are served.
+    ///
+    /// In a process of its own: memory is counted for a whole process, and here other tests run beside.
     @Test(arguments: [UInt64(1) << 60, (8 << 20) + 5, .max, .max - 31])
-    func announcedGiantFrameIsRefused(length: UInt64) async throws {
-        let harness = NNGHarness()
-        try await harness.serving { listener in
-            let before = residentBytes()
-            let client = try RawClient(port: listener.port)
-            client.greet()
-            #expect(client.read(8) == [0, 0x53, 0x50, 0, 0, 0x31, 0, 0])
-            client.write((0..<8).map { UInt8(truncatingIfNeeded: length >> (56 - 8 * $0)) })
-            client.write([0x80, 0, 0, 1, 1, 2, 3, 4])
-            #expect(client.read(1).isEmpty)
-            try await harness.connected(to: listener.address) {
-                _ = try await $0.request(Bytes("x"), timeout: second * 10)
-            }
-            #expect(residentBytes() < before + 64 << 20)
+    func announcedGiantFrameIsRefused(length: UInt64) async {
+        await #expect(processExitsWith: .success) { [length] in
+            try await announceFrame(of: length)
         }
     }
 
@@ -155,6 +146,24 @@ private func answered(_ connection: any RequestConnection, _ text: String) async
         case .connectionLost: continue
         default: return false
         }
+    }
+}
+
+/// Announces a frame to a listener, which refuses it.
+private func announceFrame(of length: UInt64) async throws {
+    let harness = NNGHarness()
+    try await harness.serving { listener in
+        let before = residentBytes()
+        let client = try RawClient(port: listener.port)
+        client.greet()
+        #expect(client.read(8) == [0, 0x53, 0x50, 0, 0, 0x31, 0, 0])
+        client.write((0..<8).map { UInt8(truncatingIfNeeded: length >> (56 - 8 * $0)) })
+        client.write([0x80, 0, 0, 1, 1, 2, 3, 4])
+        #expect(client.read(1).isEmpty)
+        try await harness.connected(to: listener.address) {
+            _ = try await $0.request(Bytes("x"), timeout: second * 10)
+        }
+        #expect(residentBytes() < before + 64 << 20)
     }
 }
 

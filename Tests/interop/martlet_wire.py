@@ -30,6 +30,13 @@ SCHEDULE = ("name:text recurrence:text zone:text type:text queue:text problem:te
             "skipped_total:u64 missed_total:u64")
 SCHEDULE_RUN = "instant:time job:u64"
 ACTION = "action:u8 bits2:?argument argument:time "
+BATCH = ("id:u64 bits:?parent,?finished_at,closed parent:u64 created_at:time finished_at:time total:u64 pending:u64 "
+         "succeeded:u64 dead:u64 cancelled:u64 expired:u64 name:text")
+WORKFLOW = "id:u64 bits:?finished_at created_at:time finished_at:time total:u32 open:u32 failed:u32 name:text"
+SUBMIT = "session:session sequence:u64 templates:count jobs:count"
+SUBMITTED = {"templates": TEMPLATE, "jobs": "template:u16 bits:?due due:time payload:bytes"}
+# Behind a u32 count; so many bytes each.
+SEQUENCES = {"places": "<IB", "edges": "<QB", "events": "<B"}
 KINDS = {  # name: (kind, first record, {list: element})
     "authenticate": (1, "nonce:bytes proof:bytes", {}),
     "authenticated": (129, "proof:bytes", {}),
@@ -84,6 +91,18 @@ KINDS = {  # name: (kind, first record, {list: element})
     "schedule_changed": (183, "bits:changed passed:u32", {}),
     "run_schedule": (56, "wish:u8 from:time to:time name:text", {}),
     "schedule_ran": (184, "runs:count existing:u32 forgotten:u32 pending:u32", {"runs": SCHEDULE_RUN}),
+    "submit_workflow": (49, SUBMIT + " members:count name:text",
+                        SUBMITTED | {"members": "name:text parents:places"}),
+    "open_batch": (50, SUBMIT + " bits:?parent parent:u64 name:text events:events", SUBMITTED),
+    "close_batch": (51, "id:u64", {}),
+    "show_batch": (57, "id:u64", {}),
+    "batch_detail": (185, BATCH, {}),
+    "list_batches": (58, "before:u64 limit:u32", {}),
+    "batch_list": (186, "batches:count", {"batches": BATCH}),
+    "show_workflow": (59, "id:u64 after:u64 limit:u32", {}),
+    "workflow_detail": (187, WORKFLOW + " next:u64 members:count", {"members": "name:text parents:edges", "jobs": JOB}),
+    "list_workflows": (60, "before:u64 limit:u32", {}),
+    "workflow_list": (188, "workflows:count", {"workflows": WORKFLOW}),
     "register": (64, "incarnation:u64 slots:u32 prefetch_max:u32 bits:holds_name_lock last_delivery:u64 number:u64 queues:count "
                      "types:count inventory:count name:text",
                  {"queues": "=text", "types": "=text", "inventory": "id:u64 token:token phase:u8"}),
@@ -121,6 +140,13 @@ def read(kind, record, at):
         raw, at = take(record, at, struct.calcsize(NUMBERS[kind]))
         value = struct.unpack(NUMBERS[kind], raw)
         return (value[0] if len(value) == 1 else value), at
+    if kind in SEQUENCES:
+        (count, at), elements = read("u32", record, at), []
+        for _ in range(count):
+            raw, at = take(record, at, struct.calcsize(SEQUENCES[kind]))
+            value = struct.unpack(SEQUENCES[kind], raw)
+            elements.append(value[0] if len(value) == 1 else value)
+        return elements, at
     if kind == "names":
         (count, at), names = read("u16", record, at), []
         for _ in range(count):
@@ -139,6 +165,10 @@ def write(kind, value):
         if value is None:
             value = (0, 0) if kind in ("token", "session") else 0
         return struct.pack(NUMBERS[kind], *(value if isinstance(value, (tuple, list)) else (value,)))
+    if kind in SEQUENCES:
+        return struct.pack("<I", len(value)) + b"".join(
+            struct.pack(SEQUENCES[kind], *(element if isinstance(element, (tuple, list)) else (element,)))
+            for element in value)
     if kind == "names":
         return struct.pack("<H", len(value)) + b"".join(write("text", name) for name in value)
     if kind in COMPOSITES:
@@ -307,6 +337,10 @@ def is_extended(schema, fields):
     return isinstance(fields, dict) and any(name in fields for name in names)
 
 
+def is_counted(name, schema, lists):
+    return f"{name}:" in schema or (name == "jobs" and "members" in lists)
+
+
 def decode(frame):
     if len(frame) < 12 or frame[:4] != MAGIC:
         raise Malformed("not a Martlet frame")
@@ -324,10 +358,11 @@ def decode(frame):
     extended = bool(flags & 1)
     message, at = read_record(schema, records[0], extended), 1
     for name, element in lists.items():
-        is_list = f"{name}:" in schema
-        if is_list and name not in message:
+        # A list that the first record does not count has one element, or as many as the members.
+        is_list = is_counted(name, schema, lists)
+        if is_list and name not in message and "members" not in message:
             continue
-        length = message.get(name, 1)
+        length = message[name] if name in message else len(message["members"]) if is_list else 1
         if at + length > len(records):
             raise Malformed("the frame has fewer records than it needs")
         elements = [read_record(element, record, extended) for record in records[at:at + length]]
@@ -337,7 +372,7 @@ def decode(frame):
 
 def encode(name, message):
     kind, schema, lists = KINDS[name]
-    elements = {name: message.get(name, []) if f"{name}:" in schema else [message[name]] for name in lists}
+    elements = {name: message.get(name, []) if is_counted(name, schema, lists) else [message[name]] for name in lists}
     extended = is_extended(schema, message) or any(
         is_extended(lists[name], element) for name in lists for element in elements[name])
     records = [write_record(schema, message, extended)]

@@ -97,7 +97,7 @@ public actor Client {
         }
     }
 
-    private func reply<Answer: Message>(
+    func reply<Answer: Message>(
         to question: some Message, as _: Answer.Type, until deadline: Instant? = nil,
         attemptTimeout: Duration? = nil
     ) async throws(MartletError) -> Reply<Answer> {

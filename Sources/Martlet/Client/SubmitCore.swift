@@ -24,11 +24,11 @@ struct SubmitCore: Sendable {
             self.session = session
             self.sequence = sequence
             self.entries = entries
-            self.bytes = Submit(session: session, sequence: sequence, merging: entries).encoded()
+            self.bytes = entries.frame(session: session, sequence: sequence)
             self.isWaiting = Array(repeating: true, count: entries.count)
         }
 
-        var jobCount: Int { self.entries.reduce(0) { $0 + $1.jobs.count } }
+        var idCount: Int { self.entries.reduce(0) { $0 + $1.idCount } }
 
         /// When the first of the calls that wait runs out of time.
         var deadline: Instant {
@@ -204,18 +204,18 @@ struct SubmitCore: Sendable {
     mutating func answered(_ frame: Frame, _ reply: Reply<Submitted>) -> Verdict {
         switch reply {
         case .message(let submitted):
-            guard Int(submitted.count) == frame.jobCount else {
+            guard Int(submitted.count) == frame.idCount else {
                 self.retire(frame)
-                let problem = "the coordinator acknowledged \(submitted.count) jobs of \(frame.jobCount)"
+                let problem = "the coordinator acknowledged \(submitted.count) jobs of \(frame.idCount)"
                 return .finished(Self.failing(frame, MartletError(.outcomeUnknown, problem)))
             }
             self.retire(frame)
             var place = 0
             var outcomes: [(SubmitEntry.ID, Outcome)] = []
             for (entry, isWaiting) in zip(frame.entries, frame.isWaiting) {
-                let accepted = AcceptedJobs(submitted, places: place..<place + entry.jobs.count)
+                let accepted = AcceptedJobs(submitted, places: place..<place + entry.idCount)
                 if isWaiting { outcomes.append((entry.id, .success(accepted))) }
-                place += entry.jobs.count
+                place += entry.idCount
             }
             return .finished(outcomes)
         case .refused(let refusal):

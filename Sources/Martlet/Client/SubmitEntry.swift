@@ -1,6 +1,13 @@
 import MartletCore
 import MartletWire
 
+/// What the jobs of one call are together.
+enum SubmitGroup: Sendable {
+    case workflow(name: String, shape: WorkflowShape)
+    /// The jobs are its callbacks.
+    case batch(name: String, parent: BatchID?, events: [BatchEvent])
+}
+
 /// The jobs of one call, on their way into a frame.
 struct SubmitEntry: Sendable {
     /// Numbers the calls of one client, from 1.
@@ -16,6 +23,8 @@ struct SubmitEntry: Sendable {
     var deadline = Instant.distantFuture
     /// It was refused together with others: to be sent by itself, so that the refusal meets who deserves it.
     var isAlone = false
+    /// Set for jobs that go in a frame of their own.
+    var group: SubmitGroup? { didSet { self.isAlone = self.isAlone || self.group != nil } }
     private(set) var templates: [JobTemplate] = []
     private(set) var jobs: [Submit.Job] = []
     /// About what it takes in a frame.
@@ -25,6 +34,9 @@ struct SubmitEntry: Sendable {
     private var places: [JobTemplate: Int] = [:]
     /// Up to so many templates looking through them is faster than hashing.
     private static let lookedThroughMax = 8
+
+    /// How many ids it gets: one a job, and one for a batch, the first.
+    var idCount: Int { if case .batch = self.group { self.jobs.count + 1 } else { self.jobs.count } }
 
     /// It needs a coordinator that knows more options than version 0.1.0.
     var hasRareOptions: Bool { self.templates.contains { $0.options.rareOptions != nil } }
@@ -69,6 +81,19 @@ struct SubmitEntry: Sendable {
         self.jobs.append(Submit.Job(template: UInt16(index), due: due, payload: payload))
         self.bytesCount += payload.count + Self.jobOverhead
         self.longestPayload = max(self.longestPayload, payload.count)
+    }
+}
+
+extension [SubmitEntry] {
+    /// The frame that submits them all.
+    func frame(session: SessionID, sequence: UInt64) -> Bytes {
+        let submit = Submit(session: session, sequence: sequence, merging: self)
+        switch self[0].group {
+        case nil: return submit.encoded()
+        case .workflow(let name, let shape): return SubmitWorkflow(name: name, submit: submit, shape: shape).encoded()
+        case .batch(let name, let parent, let events):
+            return OpenBatch(name: name, parent: parent, submit: submit, events: events).encoded()
+        }
     }
 }
 

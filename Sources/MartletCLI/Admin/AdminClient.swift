@@ -42,6 +42,28 @@ struct AdminClient: Sendable {
         return list.pauses
     }
 
+    func workflow(_ request: ShowWorkflow) async throws(CommandError) -> WorkflowDetail { try await self.ask(request) }
+
+    func workflows(_ request: ListWorkflows) async throws(CommandError) -> [WorkflowView] {
+        let list: WorkflowList = try await self.ask(request)
+        return list.workflows
+    }
+
+    func batch(_ id: BatchID) async throws(CommandError) -> BatchView {
+        let detail: BatchDetail = try await self.ask(ShowBatch(id: id))
+        return detail.batch
+    }
+
+    func close(_ id: BatchID) async throws(CommandError) -> BatchView {
+        let detail: BatchDetail = try await self.ask(CloseBatch(id: id))
+        return detail.batch
+    }
+
+    func batches(_ request: ListBatches) async throws(CommandError) -> [BatchView] {
+        let list: BatchList = try await self.ask(request)
+        return list.batches
+    }
+
     func ask<Answer: Message>(_ question: some Message) async throws(CommandError) -> Answer {
         let frame: Bytes
         do {
