@@ -21,10 +21,10 @@ struct GroupWitness {
     /// Jobs that were blocked and may run.
     var released: Set<JobID> = []
 
-    /// A submit was accepted with ids from `first` on.
-    mutating func submitted(_ submission: Submission, _ first: JobID) {
+    /// A submit was accepted with ids from `first` on; at the places in `gone` no job was created.
+    mutating func submitted(_ submission: Submission, _ first: JobID, but gone: Set<Int>) {
         let firstJob = first.advanced(by: submission.idCount - submission.jobs.count)
-        for (place, job) in submission.jobs.enumerated() {
+        for (place, job) in submission.jobs.enumerated() where !gone.contains(place) {
             if let batch = job.options.batch { self.batches[batch]?.members.append(firstJob.advanced(by: place)) }
         }
         for (place, member) in (submission.workflow?.shape.members ?? []).enumerated() where !member.parents.isEmpty {

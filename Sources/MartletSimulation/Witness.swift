@@ -121,8 +121,8 @@ package final class Witness: @unchecked Sendable {
     private func submitted(_ submission: Submission, _ outcome: SubmitOutcome) {
         switch outcome {
         case .accepted(let first, _, let exceptions):
-            self.groups.submitted(submission, first)
             let gone = Set(exceptions.map(\.place))
+            self.groups.submitted(submission, first, but: gone)
             let firstJob = first.advanced(by: submission.idCount - submission.jobs.count)
             for offset in submission.jobs.indices where !gone.contains(offset) {
                 let id = firstJob.advanced(by: offset)
