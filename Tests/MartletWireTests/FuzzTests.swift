@@ -15,13 +15,16 @@ import Testing
     ///
     /// A record of a reply is at least a sixth of what it becomes in memory. Of a request nothing is made but slices of
     /// the frame and single names, so even all that is held at one time is no more than the frame.
+    ///
+    /// What goes over the bound is measured again: the runtime has caches that grow in whatever thread is the next to
+    /// look something up, once. A decoder that takes too much does so each time.
     static func decode(_ frame: Bytes, like sample: Sample) {
-        let outcome = Self.outcome(of: frame, like: sample)
+        var outcome = Self.outcome(of: frame, like: sample)
+        for _ in 0..<3 where Self.isTooMuch(outcome, for: frame, like: sample) {
+            outcome = Self.outcome(of: frame, like: sample)
+        }
         // An #expect for each of some hundred thousand cases would take most of the time.
-        let (largest, held) =
-            sample.isRequest ? (outcome.largest - frame.count, outcome.held - frame.count) : (outcome.largest / 6, 0)
-        let allowed = sample.isRequest ? Self.overheadMax : frame.count + Self.overheadMax / 6
-        if largest > allowed || held > allowed {
+        if Self.isTooMuch(outcome, for: frame, like: sample) {
             Issue.record(
                 """
                 \(sample.name): allocated \(outcome.largest) and held \(outcome.held) for a frame of \(frame.count): \
@@ -31,7 +34,14 @@ import Testing
         if outcome.isValid { sample.readToTheEnd(frame) }
     }
 
-    static func outcome(of frame: Bytes, like sample: Sample) -> (isValid: Bool, largest: Int, held: Int) {
+    typealias Outcome = (isValid: Bool, largest: Int, held: Int)
+
+    private static func isTooMuch(_ outcome: Outcome, for frame: Bytes, like sample: Sample) -> Bool {
+        if sample.isRequest { return max(outcome.largest, outcome.held) > frame.count + Self.overheadMax }
+        return outcome.largest / 6 > frame.count + Self.overheadMax / 6
+    }
+
+    static func outcome(of frame: Bytes, like sample: Sample) -> Outcome {
         var isValid = true
         var count = 0
         allocation_gauge_start()
