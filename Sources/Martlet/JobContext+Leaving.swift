@@ -62,6 +62,11 @@ extension JobContext {
         try self.desk.set(try PayloadCoding.encode(value: result), use: self.use)
     }
 
+    /// What ``Job/run(_:)`` returned is the result unless another one was set.
+    func setReturned(_ result: some Encodable) throws(MartletError) {
+        try self.desk.set(try PayloadCoding.encode(value: result), replaces: false, use: self.use)
+    }
+
     /// As ``setResult(_:)-(Encodable)``, as bytes.
     public func setResult(raw result: Payload) throws(MartletError) {
         try self.desk.set(result.bytes, use: self.use)

@@ -86,6 +86,27 @@ private struct Note: Job {
         #expect(try await handle.status()?.steps.map(\.name) == ["Note", "video.encode", "Note-2"])
     }
 
+    @Test func aJobOfBytesRunsAtItsTime() async throws {
+        let cluster = try await self.cluster()
+        var workflow = Workflow("later")
+        let later = cluster.now + .seconds(3600)
+        workflow.add(raw: RawJob(type: "Note", payload: Payload(#"{"text": "1", "fails": false}"#), at: later))
+        let handle = try await cluster.client.submit(workflow)
+        #expect(try await handle.status()?.steps.map(\.job.state) == [.scheduled])
+    }
+
+    @Test func aWorkflowOfTooManyKindsIsRefusedHere() async throws {
+        let cluster = try await self.cluster()
+        var workflow = Workflow("many keys")
+        for number in 0...1024 {
+            var options = JobOptions.standard
+            options.tags = ["t\(number)"]
+            workflow.add(Note(text: "1"), options: options)
+        }
+        let error = await #expect(throws: MartletError.self) { try await cluster.client.submit(workflow) }
+        #expect(error?.code == .invalidRequest && error?.message.contains("1024 different") == true, "\(error!)")
+    }
+
     @Test func badGraphsAreRefusedAndLeaveNothing() async throws {
         let cluster = try await self.cluster()
         var cyclic = Workflow("cyclic")
@@ -107,7 +128,29 @@ private struct Note: Job {
     }
 }
 
+private struct Later: SubmitMiddleware {
+    func submit(_ request: SubmitRequest, next: SubmitRequest.Next) async throws -> [JobID] {
+        var request = request
+        request.update { $0.options.tags.append("later") }
+        return try await next(request)
+    }
+}
+
 @Suite struct CountedBatchTests {
+    @Test func middlewareSeesTheCallbacks() async throws {
+        let cluster = try await TestCluster(TestConfiguration(clientMiddleware: [Later()])) { $0.register(Note.self) }
+        let batch = try await cluster.client.openBatch("tagged", onEnd: Note(text: "end"))
+        try await batch.submit(Note(text: "1"))
+        try await batch.close()
+        #expect(try await cluster.drain().count == 2)
+        #expect(try await batch.status()?.isFinished == true)
+        let bare = try await cluster.client.openBatch("bare")
+        #expect(try await bare.close().isFinished)
+        let tagged = try await cluster.client.openBatch("waits", onEnd: Note(text: "end"))
+        #expect(try await cluster.client.cancel(where: JobQuery(tag: "later")).count == 1)
+        #expect(try await tagged.status()?.name == "waits")
+    }
+
     private func cluster() async throws -> TestCluster { try await TestCluster { $0.register(Note.self) } }
 
     @Test func aBatchCallsWhenItHasEnded() async throws {

@@ -63,6 +63,20 @@ import Testing
         #expect(self.batch(driver.ask(0)) == [1, 2])
     }
 
+    @Test func whatShouldHaveStartedByNowGoesBack() throws {
+        let driver = self.driver()
+        driver.deliver(3)
+        #expect(self.batch(driver.ask(0)) == [1, 2, 3])
+        driver.deliver(3, expiresIn: .seconds(1))
+        driver.deliver(1)
+        driver.pass(.seconds(2))
+        let next = driver.finish(0, .batch([.succeeded, .succeeded, .succeeded]))
+        #expect(self.batch(next) == [7])
+        let returned = try self.reported(driver).filter { $0.hasSuffix("returned") }
+        #expect(returned == ["4 returned", "5 returned", "6 returned"])
+        driver.core.checkInvariants()
+    }
+
     @Test func eachJobHasItsOwnOutcome() throws {
         let driver = self.driver()
         driver.deliver(3)

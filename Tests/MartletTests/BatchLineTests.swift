@@ -4,12 +4,12 @@ import MartletSimulation
 import Testing
 
 @Suite struct BatchLineTests {
-    private static func job(_ number: UInt64) -> WorkerCore.Job {
+    private static func job(_ number: UInt64, expiresAt: Instant? = nil) -> WorkerCore.Job {
         let scope = JobScope(loop: SimulatedWorld(seed: 1).makeProcess("w"), logHandler: { _ in })
         let kind = JobKind(type: "t", queue: "q", timeout: .seconds(10), scope: scope) { _, _ in }
         return WorkerCore.Job(
             id: JobID(rawValue: number), token: CoreDriver.token(epoch: 1, number), attempt: 1, payload: .empty,
-            kind: kind)
+            kind: kind, extras: expiresAt.map { DeliveredExtras(expiresAt: $0) })
     }
 
     /// Whatever comes when: no job is lost, none is in two batches, none waits for longer than the patience while
@@ -25,7 +25,7 @@ import Testing
         var last: UInt64 = 0
         func takeRipe() {
             while line.isRipe(at: now) {
-                let batch = line.take()
+                let batch = line.take(at: now).batch
                 #expect((1...shape.jobsMax).contains(batch.count))
                 for job in batch { #expect(now - arrivals[job.id.rawValue]! <= shape.patience) }
                 taken += batch.map(\.id.rawValue)
@@ -49,6 +49,19 @@ import Testing
         #expect(line.count == 0)
     }
 
+    @Test func whatIsTooLateFillsNoBatch() {
+        var line = BatchLine(BatchShape(jobsMax: 2, patience: .zero))
+        let start = Instant(nanoseconds: 1_000_000_000)
+        for number in 1...5 as ClosedRange<UInt64> {
+            line.add(Self.job(number, expiresAt: number % 2 == 0 ? nil : start + .seconds(1)), at: start)
+        }
+        let (batch, expired) = line.take(at: start + .seconds(1))
+        #expect(batch.map(\.id.rawValue) == [2, 4] && expired.map(\.id.rawValue) == [1, 3])
+        let rest = line.take(at: start + .seconds(1))
+        #expect(rest.batch.isEmpty && rest.expired.map(\.id.rawValue) == [5] && line.count == 0)
+        line.checkInvariants()
+    }
+
     @Test func aBatchIsRipeWhenItIsFullOrItsFirstJobHasWaited() {
         var line = BatchLine(BatchShape(jobsMax: 3, patience: .milliseconds(50)))
         let start = Instant(nanoseconds: 1_000_000_000)
@@ -60,7 +73,7 @@ import Testing
         line.add(Self.job(3), at: start + .milliseconds(41))
         #expect(line.isRipe(at: start + .milliseconds(41)) && line.fullCount == 1)
         line.add(Self.job(4), at: start + .milliseconds(42))
-        #expect(line.take().map(\.id.rawValue) == [1, 2, 3])
+        #expect(line.take(at: start).batch.map(\.id.rawValue) == [1, 2, 3])
         #expect(!line.isRipe(at: start + .milliseconds(91)) && line.isRipe(at: start + .milliseconds(92)))
     }
 }

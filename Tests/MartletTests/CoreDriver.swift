@@ -74,7 +74,7 @@ final class CoreDriver {
         self.lastOrder = 0
     }
 
-    func deliver(_ count: Int, number: UInt64? = nil, generation: UInt64? = nil) {
+    func deliver(_ count: Int, number: UInt64? = nil, generation: UInt64? = nil, expiresIn: Duration? = nil) {
         self.lastDelivery = number ?? self.lastDelivery + 1
         let jobs = (0..<count).map { _ in
             self.lastJob += 1
@@ -82,7 +82,8 @@ final class CoreDriver {
             self.open[token] = JobID(rawValue: self.lastJob)
             return WorkerCore.Job(
                 id: JobID(rawValue: self.lastJob), token: token, attempt: 1, payload: .empty,
-                kind: self.kinds[Int(self.lastJob) % self.kinds.count])
+                kind: self.kinds[Int(self.lastJob) % self.kinds.count],
+                extras: expiresIn.map { DeliveredExtras(expiresAt: self.now + $0) })
         }
         self.core.receive(
             jobs, number: self.lastDelivery, generation: generation ?? self.core.generation, at: self.now,

@@ -54,6 +54,25 @@ import Testing
         #expect(cluster.ask { $0.results.map(\.result) } == [.completed(Completion(result: Bytes(copying: "7".utf8)))])
     }
 
+    struct SetAndReturn: Job {
+        static let type = "both"
+        func run(_ context: JobContext) async throws -> Int {
+            try context.setResult("set")
+            return 1
+        }
+    }
+
+    @Test func whatWasSetStandsInPlaceOfWhatRunReturns() {
+        let cluster = Self.cluster()
+        let (worker, process) = cluster.worker()
+        worker.register(SetAndReturn.self)
+        _ = cluster.start(worker, process)
+        cluster.ask { $0.add("both", Bytes(copying: "{}".utf8)) }
+        cluster.run(for: .seconds(2))
+        let result = Bytes(copying: #""set""#.utf8)
+        #expect(cluster.ask { $0.results.map(\.result) } == [.completed(Completion(result: result))])
+    }
+
     @Test func followUpsGoWithTheSuccess() throws {
         let cluster = Self.cluster()
         let now = cluster.world.wallTime

@@ -78,6 +78,24 @@ import Testing
         }
         driver.core.checkInvariants()
     }
+
+    @Test func aPlaceThatComesFreeIsForOneThatHasBeenStuckForLong() {
+        let driver = CoreDriver(slots: 1, stuckHandlersMax: 1)
+        driver.register()
+        driver.deliver(1)
+        driver.ask(0)
+        driver.obey(ended: [1])
+        driver.pass(.seconds(4))
+        driver.deliver(1)
+        driver.ask(1)
+        driver.obey(ended: [2])
+        driver.pass(.seconds(4))
+        #expect(driver.core.stuckCount == 2 && driver.fetch?.creditTotal == 2, "both hang, one is replaced")
+        #expect(driver.leaves(0))
+        driver.pass(.milliseconds(100))
+        #expect(driver.core.stuckCount == 1 && driver.fetch?.creditTotal == 3, "now the other one is")
+        driver.core.checkInvariants()
+    }
 }
 
 extension CoreDriver {

@@ -36,8 +36,7 @@ extension Client {
         for event in BatchEvent.allCases {
             guard let job = callbacks[event] else { continue }
             let template = try JobTemplate(checking: job.type, queue: job.queue, options: job.options)
-            let due = job.delay.flatMap { $0 > .zero ? self.loop.wallTime + $0 : nil }
-            entry.append(template, due: due, payload: job.payload.bytes)
+            entry.append(template, due: self.due(of: job), payload: job.payload.bytes)
             events.append(event)
         }
         return try await self.open(name, within: parent, entry, events)
@@ -51,8 +50,12 @@ extension Client {
         }
         var entry = callbacks
         entry.group = .batch(name: name, parent: parent?.id, events: events)
-        let ids = try await self.submit(entry).ids
-        return Batch(id: BatchID(rawValue: ids[0].rawValue), client: self)
+        guard self.configuration.middleware.isEmpty || events.isEmpty else {
+            // The callbacks have the ids behind the batch's.
+            let first = try await self.submitThroughMiddleware([entry])[0]
+            return Batch(id: BatchID(rawValue: first.rawValue - 1), client: self)
+        }
+        return Batch(id: BatchID(rawValue: try await self.submit(entry).ids[0].rawValue), client: self)
     }
 
     /// A batch by its number. Whether it is there shows in its status.

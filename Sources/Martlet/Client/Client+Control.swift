@@ -38,7 +38,7 @@ extension Client {
     /// - Returns: false if there is no such job that waits: one that a node has goes its way.
     @discardableResult
     public func reschedule(_ id: JobID, delay: Duration) async throws(MartletError) -> Bool {
-        try await self.change(ChangeJobs(.reschedule(self.due(in: delay)), ids: [id])).count == 1
+        try await self.change(ChangeJobs(.reschedule(self.due(after: delay)), ids: [id])).count == 1
     }
 
     /// Gives a waiting job another priority.
@@ -81,7 +81,7 @@ extension Client {
     /// Makes all waiting jobs that match due after `delay`, at once if it is zero. As ``cancel(where:)``.
     @discardableResult
     public func reschedule(where query: JobQuery, delay: Duration) async throws(MartletError) -> BulkChange {
-        try await self.change(.reschedule(self.due(in: delay)), query)
+        try await self.change(.reschedule(self.due(after: delay)), query)
     }
 
     /// Gives all waiting jobs that match another priority. As ``cancel(where:)``.
@@ -145,9 +145,5 @@ extension Client {
         let selection = query.selection(at: self.loop.wallTime)
         let changed = try await self.change(ChangeJobs(action, matching: selection))
         return BulkChange(id: changed.bulk ?? 0, count: Int(changed.count), isFinished: changed.isFinished)
-    }
-
-    private func due(in delay: Duration) -> WallTime? {
-        delay > .zero ? self.loop.wallTime + delay : nil
     }
 }

@@ -5,8 +5,10 @@ extension Client {
     /// Submits through the middleware. The jobs of one call, which may fill several frames, are one request.
     nonisolated func submitThroughMiddleware(_ entries: [SubmitEntry]) async throws(MartletError) -> [JobID] {
         let (request, templates) = self.request(of: entries)
+        let jobCount = request.jobCount
         let submit = self.configuration.middleware.around { request in
-            try await self.send(entries, templates: templates, as: request)
+            // A batch has an id before those of its jobs.
+            try await self.send(entries, templates: templates, as: request).suffix(jobCount)
         }
         let ids: [JobID]
         do {
@@ -18,9 +20,9 @@ extension Client {
         } catch {
             throw MartletError(.refusedByMiddleware, "a submit middleware failed: \(error)")
         }
-        guard ids.count == request.jobCount else {
+        guard ids.count == jobCount else {
             throw MartletError(
-                .refusedByMiddleware, "a submit middleware returned \(ids.count) ids for \(request.jobCount) jobs")
+                .refusedByMiddleware, "a submit middleware returned \(ids.count) ids for \(jobCount) jobs")
         }
         return ids
     }

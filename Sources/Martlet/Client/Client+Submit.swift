@@ -25,8 +25,8 @@ extension Client {
 
     /// Submits many jobs of one type and returns once they are durable.
     ///
-    /// Up to 10,000 jobs, or 2 MiB of payloads, are accepted together or not at all. More are sent as several such
-    /// parts, side by side: if one fails, others may have been accepted.
+    /// Up to 10,000 jobs, 2 MiB of payloads and 1,024 different types, queues and options are accepted together or not at
+    /// all. More are sent as several such parts, side by side: if one fails, others may have been accepted.
     ///
     /// - Returns: one id a job, in order.
     /// - Throws: ``MartletError``, of the first part that failed.
@@ -49,14 +49,14 @@ extension Client {
     public nonisolated func submit(raw job: RawJob) async throws(MartletError) -> JobID {
         var entry = SubmitEntry()
         let template = try Self.template(job.type, queue: job.queue, options: job.options)
-        entry.append(template, due: job.time ?? self.due(after: job.delay), payload: job.payload.bytes)
+        entry.append(template, due: self.due(of: job), payload: job.payload.bytes)
         return try await self.submit(one: entry)
     }
 
     /// Submits many jobs of bytes, of any types, and returns once they are durable.
     ///
-    /// Up to 10,000 jobs, or 2 MiB of payloads, are accepted together or not at all. More are sent as several such
-    /// parts, side by side: if one fails, others may have been accepted.
+    /// Up to 10,000 jobs, 2 MiB of payloads and 1,024 different types, queues and options are accepted together or not at
+    /// all. More are sent as several such parts, side by side: if one fails, others may have been accepted.
     ///
     /// - Returns: one id a job, in order.
     /// - Throws: ``MartletError``, of the first part that failed.
@@ -68,7 +68,7 @@ extension Client {
             if template?.type != job.type || template?.queue != job.queue || template?.options != job.options {
                 template = try Self.template(job.type, queue: job.queue, options: job.options)
             }
-            parts.append(template!, due: job.time ?? self.due(after: job.delay), payload: job.payload.bytes)
+            parts.append(template!, due: self.due(of: job), payload: job.payload.bytes)
         }
         return try await self.submit(parts)
     }
@@ -124,7 +124,9 @@ extension Client {
         return ids
     }
 
-    private nonisolated func due(after delay: Duration?) -> WallTime? {
+    nonisolated func due(of job: RawJob) -> WallTime? { job.time ?? self.due(after: job.delay) }
+
+    nonisolated func due(after delay: Duration?) -> WallTime? {
         guard let delay, delay > .zero else { return nil }
         return self.loop.wallTime + delay
     }

@@ -14,6 +14,7 @@ struct SubmitEntry: Sendable {
     typealias ID = UInt64
 
     static let jobsMax = Submit.jobsMax
+    static let templatesMax = Submit.templatesMax
     /// A frame may be up to twice as long: one whose entries reached this is not filled further.
     static let bytesMax = 2 << 20
     private static let jobOverhead = 24
@@ -45,8 +46,13 @@ struct SubmitEntry: Sendable {
 
     func hasRoom(for payload: Bytes) -> Bool {
         self.jobs.isEmpty
-            || self.jobs.count < Self.jobsMax && self.templates.count < Submit.templatesMax
+            || self.jobs.count < Self.jobsMax && self.templates.count < Self.templatesMax
                 && self.bytesCount + payload.count + Self.jobOverhead <= Self.bytesMax
+    }
+
+    /// Whether a job of the template may be added to a frame that must not be parted.
+    func hasRoom(for template: JobTemplate) -> Bool {
+        self.templates.count < Self.templatesMax || self.place(of: template) != nil
     }
 
     mutating func reserve(_ count: Int) {

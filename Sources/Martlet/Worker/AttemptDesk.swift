@@ -60,8 +60,10 @@ package final class AttemptDesk: Sendable {
         return completion
     }
 
-    func set(_ result: Bytes, use: UInt64) throws(MartletError) {
+    /// - Parameter replaces: false: only if there is none yet.
+    func set(_ result: Bytes, replaces: Bool = true, use: UInt64) throws(MartletError) {
         try self.during(use) { state throws(MartletError) in
+            guard replaces || state.result == nil else { return }
             let bytes = state.bytes - (state.result?.count ?? 0) + result.count
             guard bytes <= Completion.bytesMax else { throw Self.tooMuch }
             state.bytes = bytes

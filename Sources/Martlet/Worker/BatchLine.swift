@@ -46,21 +46,23 @@ package struct BatchLine: Sendable {
         self.jobs.count >= self.shape.jobsMax || self.ripeAt.map { $0 <= now } ?? false
     }
 
-    /// The next batch, whether it is ripe or not.
-    package mutating func take() -> [WorkerCore.Job] {
+    /// The next batch, whether it is ripe or not, and the jobs before its last one that should have started by now.
+    package mutating func take(at now: Instant) -> (batch: [WorkerCore.Job], expired: [WorkerCore.Job]) {
         var batch: [WorkerCore.Job] = []
+        var expired: [WorkerCore.Job] = []
         batch.reserveCapacity(min(self.jobs.count, self.shape.jobsMax))
         while batch.count < self.shape.jobsMax, let job = self.jobs.popFirst() {
             _ = self.arrivals.popFirst()
-            batch.append(job)
+            if job.isExpired(at: now) { expired.append(job) } else { batch.append(job) }
         }
-        return batch
+        return (batch, expired)
     }
 
     /// All jobs, in order; none is left.
     package mutating func takeAll() -> [WorkerCore.Job] {
         var all: [WorkerCore.Job] = []
-        while !self.jobs.isEmpty { all += self.take() }
+        while let job = self.jobs.popFirst() { all.append(job) }
+        self = BatchLine(self.shape)
         return all
     }
 

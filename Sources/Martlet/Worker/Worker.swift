@@ -81,11 +81,16 @@ public final class Worker: Sendable {
 
     /// Serves a type of job.
     ///
-    /// - Precondition: before ``run(gracefulShutdownOn:)``; no other handler has this ``Job/type``.
+    /// - Precondition: before ``run(gracefulShutdownOn:)``; no other handler has this ``Job/type``; ``Job/Output`` is
+    ///   `Void` or `Encodable`.
     public func register<J: Job>(_ type: J.Type) {
+        let hasResult = J.Output.self != Void.self
+        precondition(
+            !hasResult || J.Output.self is any Encodable.Type,
+            "\(J.self).Output is \(J.Output.self), which is not Encodable: its results would be lost")
         self.add(J.type) { payload, context in
             let output = try await PayloadCoding.decode(J.self, from: payload).run(context)
-            if J.Output.self != Void.self, let result = output as? any Encodable { try context.setResult(result) }
+            if hasResult, let result = output as? any Encodable { try context.setReturned(result) }
         }
     }
 

@@ -15,12 +15,14 @@ extension WorkerCore {
     }
 
     /// Its handler has ended after all.
-    mutating func unstick(_ slot: Int) {
+    mutating func unstick(_ slot: Int, into actions: inout [Action]) {
         if self.slots[slot].isStuck { self.stuckCount -= 1 }
         if self.slots[slot].isFreed { self.freedCount -= 1 }
         self.slots[slot].isStuck = false
         self.slots[slot].isFreed = false
         self.slots[slot].endsBy = nil
+        // Its place may be for one that has been stuck for long.
+        if self.stuckCount > self.freedCount { self.planTick(at: Instant(nanoseconds: 0), into: &actions) }
     }
 
     mutating func findStuck(at now: Instant, into actions: inout [Action]) {

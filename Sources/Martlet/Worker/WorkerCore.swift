@@ -16,6 +16,8 @@ package struct WorkerCore: Sendable {
         /// Nil for most.
         package let extras: DeliveredExtras?
 
+        func isExpired(at now: Instant) -> Bool { self.extras?.expiresAt.map { $0 <= now } ?? false }
+
         package init(
             id: JobID, token: LeaseToken, attempt: UInt16, payload: Bytes, kind: JobKind,
             extras: DeliveredExtras? = nil
@@ -234,13 +236,13 @@ package struct WorkerCore: Sendable {
             self.finish(slot, outcome, into: &actions)
             self.slots[slot].state = .idle
         case .cancelled:
-            self.unstick(slot)
+            self.unstick(slot, into: &actions)
             // Stopped through no fault of its own: if it did not finish, it loses no attempt.
             self.finishCancelled(slot, outcome, into: &actions)
             self.vacate(slot, into: &actions)
             return .leave
         case .abandoned:
-            self.unstick(slot)
+            self.unstick(slot, into: &actions)
             self.abandonedCount -= 1
             self.vacate(slot, into: &actions)
             return .leave
@@ -264,16 +266,9 @@ package struct WorkerCore: Sendable {
     /// Starts what is to be started next, if there is anything.
     private mutating func start(in slot: Int, at now: Instant, into actions: inout [Action]) -> Next? {
         if self.linedCount > 0, !self.isSingleNext || self.queue.isEmpty,
-            let line = self.lines.firstIndex(where: { $0.isRipe(at: now) })
+            let batch = self.startBatch(in: slot, at: now, into: &actions)
         {
-            self.isSingleNext = true
-            let jobs = self.lines[line].take()
-            self.linedCount -= jobs.count
-            let deadline = now + jobs.reduce(jobs[0].kind.timeout) { min($0, $1.kind.timeout) }
-            self.slots[slot].start(at: now, deadline: deadline)
-            for job in jobs { self.slots[slot].hold(job) }
-            self.started(deadline, into: &actions)
-            return .runBatch(jobs[0].kind.batch!, jobs, deadline: deadline)
+            return batch
         }
         self.returnExpired(at: now, into: &actions)
         guard let job = self.queue.popFirst() else { return nil }
@@ -285,9 +280,25 @@ package struct WorkerCore: Sendable {
         return .run(job, deadline: deadline)
     }
 
+    private mutating func startBatch(in slot: Int, at now: Instant, into actions: inout [Action]) -> Next? {
+        while let line = self.lines.firstIndex(where: { $0.isRipe(at: now) }) {
+            let (jobs, expired) = self.lines[line].take(at: now)
+            self.linedCount -= jobs.count + expired.count
+            for job in expired { self.record(Report.Item(returning: job), into: &actions) }
+            guard !jobs.isEmpty else { continue }
+            self.isSingleNext = true
+            let deadline = now + jobs.reduce(jobs[0].kind.timeout) { min($0, $1.kind.timeout) }
+            self.slots[slot].start(at: now, deadline: deadline)
+            for job in jobs { self.slots[slot].hold(job) }
+            self.started(deadline, into: &actions)
+            return .runBatch(jobs[0].kind.batch!, jobs, deadline: deadline)
+        }
+        return nil
+    }
+
     /// What should have started by now goes back: the coordinator ends it as expired.
     private mutating func returnExpired(at now: Instant, into actions: inout [Action]) {
-        while let job = self.queue.first, let expiresAt = job.extras?.expiresAt, expiresAt <= now {
+        while let job = self.queue.first, job.isExpired(at: now) {
             _ = self.queue.popFirst()
             self.record(Report.Item(returning: job), into: &actions)
         }

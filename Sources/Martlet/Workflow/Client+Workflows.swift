@@ -17,7 +17,12 @@ extension Client {
         if let problem = workflow.shape.problem { throw MartletError(.invalidRequest, problem) }
         var entry = SubmitEntry()
         for member in workflow.members {
-            let due = member.delay.flatMap { $0 > .zero ? self.loop.wallTime + $0 : nil }
+            guard entry.hasRoom(for: member.template) else {
+                throw MartletError(
+                    .invalidRequest,
+                    "a workflow has at most \(SubmitEntry.templatesMax) different types, queues and options of jobs")
+            }
+            let due = member.time ?? self.due(after: member.delay)
             entry.append(member.template, due: due, payload: member.payload)
         }
         guard entry.bytesCount <= Workflow.payloadsMax else {

@@ -17,7 +17,8 @@ import MartletRuntime
 /// for it in turn, unless it was added ``Step/onEnd(_:)`` or ``Step/onFailure(of:)``. It finds what its parents left
 /// in ``JobContext/parents``.
 ///
-/// Up to 10,000 jobs with up to 100,000 dependencies, and 6 MiB of payloads in all. A job's unique key must be free,
+/// Up to 10,000 jobs with up to 100,000 dependencies, 6 MiB of payloads in all and 1,024 different types, queues and
+/// options; a unique key or a tag of its own makes a job's options different. A job's unique key must be free,
 /// whatever its ``UniqueKey/conflict`` says.
 public struct Workflow: Sendable {
     /// A job of a workflow, as what another one waits for.
@@ -43,6 +44,8 @@ public struct Workflow: Sendable {
         let template: JobTemplate
         let payload: Bytes
         let delay: Duration?
+        /// Instead of a delay.
+        let time: WallTime?
     }
 
     /// For people: 1 to 128 bytes.
@@ -97,7 +100,7 @@ public struct Workflow: Sendable {
         do throws(MartletError) {
             return self.add(
                 try JobTemplate(checking: job.type, queue: job.queue, options: job.options), job.payload.bytes,
-                name: name, delay: job.delay, after: parents)
+                name: name, delay: job.delay, at: job.time, after: parents)
         } catch {
             return self.fail(error, name: name ?? job.type)
         }
@@ -120,12 +123,13 @@ public struct Workflow: Sendable {
     // MARK: Parts
 
     private mutating func add(
-        _ template: JobTemplate, _ payload: Bytes, name: String?, delay: Duration?, after parents: [Step]
+        _ template: JobTemplate, _ payload: Bytes, name: String?, delay: Duration?, at time: WallTime? = nil,
+        after parents: [Step]
     ) -> Step {
         let name = name ?? self.freeName(template.type)
         self.names[name, default: 0] += 1
         let step = Step(name: name, place: self.members.count, workflow: self.name, kind: .onSuccess)
-        self.members.append(Member(template: template, payload: payload, delay: delay))
+        self.members.append(Member(template: template, payload: payload, delay: delay, time: time))
         self.shape.members.append(
             WorkflowShape.Member(name: name, parents: self.dependencies(of: name, on: parents)))
         return step
