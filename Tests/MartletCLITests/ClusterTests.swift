@@ -77,6 +77,24 @@ import Testing
         #expect(coordinator.stop() == 0)
     }
 
+    /// However soon it has ended: an awaited job is kept until somebody could ask.
+    @Test func theEndOfAJobIsAwaited() throws {
+        try self.folder.writeConfiguration()
+        let coordinator = try Server(["coordinator"], in: self.folder.url)
+        try coordinator.wait(for: "nodes are served")
+        let worker = try Server(
+            ["worker", "-t", "t", "--name", "w", "--result", "--exec", "read n; test \"$n\" != 0 && echo \"[$n]\""],
+            in: self.folder.url)
+        try worker.wait(for: "registered")
+        for number in 1...8 {
+            let run = try self.martlet("submit", "t", "\(number)", "--await")
+            #expect(run.code == 0 && run.output == "[\(number)]\n", "\(run)")
+        }
+        #expect(try self.martlet("submit", "t", "0", "--await", "--max-attempts", "1").code == 1)
+        #expect(worker.stop() == 0)
+        #expect(coordinator.stop() == 0)
+    }
+
     @Test func fileOfJobsIsSubmittedWholeOrNotAtAll() throws {
         try self.folder.writeConfiguration()
         let coordinator = try Server(["coordinator"], in: self.folder.url)

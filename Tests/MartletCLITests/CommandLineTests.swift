@@ -25,6 +25,22 @@ private let nobody = "tcp://127.0.0.1:9"
                 "martlet: this needs a confirmation, but nobody can be asked here; add --yes"
             ),
             (
+                ["submit", "--from", "x.jsonl", "--await"], 2,
+                "martlet: --await goes with one job; leave it out, or submit one job"
+            ),
+            (
+                ["submit", "t", "--at", "2026-12-24T18:00:00Z", "--delay", "1h"], 2,
+                "martlet: --at and --delay say two things; leave one out"
+            ),
+            (
+                ["submit", "t", "--at", "tomorrow"], 2,
+                "martlet: --at: \"tomorrow\" is no time; write it such as 2026-12-24T18:00:00Z"
+            ),
+            (
+                ["submit", "t", "--unique-for", "1h"], 2,
+                "martlet: what is unique is not said; add a unique key"
+            ),
+            (
                 ["queues", "--address", "localhost"], 2,
                 "martlet: --address: \"localhost\" must begin with tcp:// or ipc://; write it as tcp://HOST:PORT"
             ),

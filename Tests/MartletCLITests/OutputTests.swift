@@ -1,4 +1,5 @@
 import MartletCore
+import MartletWire
 import Testing
 
 @testable import MartletCLI
@@ -38,6 +39,16 @@ import Testing
         let shown = HumanText.printable(text)
         #expect(shown == "a\\u{1b}[2Jb\\nc\\u{7}\\u{202e}d\\u{9b}0m")
         #expect(Table.Cell(text).text == shown)
+        let job = JobView(
+            id: JobID(rawValue: 1), template: JobTemplate(type: "t", queue: "q"), state: .dead, failures: 1,
+            nodeDeaths: 0, createdAt: WallTime(microseconds: 0), due: nil, finishedAt: nil,
+            lastFailure: JobFailure(kind: "exit 1", message: text), payloadCount: 0, node: nil)
+        let view = WorkflowView(
+            id: job.id, name: "w", createdAt: job.createdAt, finishedAt: nil, total: 1, open: 0, failed: 1)
+        let detail = WorkflowDetail(
+            workflow: view, members: [WorkflowDetail.Member(name: "t", parents: [], job: job)], next: nil)
+        let lines = WorkflowTree(detail).lines(now: job.createdAt, style: .plain)
+        #expect(lines.count == 2 && lines[1].hasSuffix("exit 1: " + shown), "\(lines)")
         #expect("\(CommandError(.failure, text))" == shown)
         #expect(HumanText.printable("naïve 😀") == "naïve 😀")
     }

@@ -1,5 +1,6 @@
 import MartletConfiguration
 import MartletCore
+import MartletSchedule
 
 /// What the command line said, for one command. Its accessors check the form of values.
 struct ParsedArguments: Sendable {
@@ -14,6 +15,14 @@ struct ParsedArguments: Sendable {
     func string(_ name: String) -> String? { self.values[name]?.last }
 
     func strings(_ name: String) -> [String] { self.values[name] ?? [] }
+
+    func time(_ name: String) throws(CommandError) -> WallTime? {
+        guard let text = self.string(name) else { return nil }
+        guard let time = WallTime(rfc3339: text) else {
+            throw .usage("--\(name): \"\(text)\" is no time", fix: "write it such as 2026-12-24T18:00:00Z")
+        }
+        return time
+    }
 
     func duration(_ name: String, in range: ClosedRange<Duration>) throws(CommandError) -> Duration? {
         guard let text = self.string(name) else { return nil }

@@ -113,9 +113,14 @@ enum ChangeJobsCommand {
             if arguments.flag("dry-run") || mustAsk {
                 let count = try await Self.count(request, selected.ids, session.client)
                 guard mustAsk else { return Self.tell(count, change, context) }
-                guard count > 0 else { return context.console.note("No \(change.noun) matches.") }
-                guard Self.confirm("\(HumanText.count(count, change.noun)) will be \(change.verb).", context.console)
-                else { return context.console.note("Nothing was changed.") }
+                // Of jobs that were named it is said which are missing.
+                guard count > 0 || !selected.ids.isEmpty else {
+                    return context.console.note("No \(change.noun) matches.")
+                }
+                let question = "\(HumanText.count(count, change.noun)) will be \(change.verb)."
+                guard count == 0 || Self.confirm(question, context.console) else {
+                    return context.console.note("Nothing was changed.")
+                }
             }
             let changed =
                 selected.ids.isEmpty

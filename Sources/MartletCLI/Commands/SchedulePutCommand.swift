@@ -117,8 +117,8 @@ enum SchedulePutCommand {
             }
             missed = policy
         }
-        let start = try SchedulesCommand.time("start", arguments)
-        let end = try SchedulesCommand.time("end", arguments)
+        let start = try arguments.time("start")
+        let end = try arguments.time("end")
         if let start, let end, start >= end { throw .usage("--end is not behind --start", fix: "correct one of them") }
         let lateMax = try arguments.duration("late-max", in: .zero ... .seconds(365 * 86400)) ?? standard.lateMax
         let jitter = try arguments.duration("jitter", in: .zero...ScheduleRules.jitterMax) ?? standard.jitter

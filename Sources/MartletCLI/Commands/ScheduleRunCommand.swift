@@ -38,10 +38,10 @@ enum ScheduleRunCommand {
         ],
         action: { arguments, context in
             let name = try SchedulesCommand.name(arguments)
-            guard let from = try SchedulesCommand.time("from", arguments) else {
+            guard let from = try arguments.time("from") else {
                 throw CommandError.usage("--from is missing", fix: "name the first instant")
             }
-            let end = try SchedulesCommand.time("to", arguments)
+            let end = try arguments.time("to")
             try await CoordinatorSession.use(arguments, context) { session in
                 let to = end ?? session.wallTime
                 guard from < to else { throw CommandError.usage("--from is not before --to", fix: "correct one") }

@@ -97,14 +97,6 @@ enum SchedulesCommand {
         try ParsedArguments.check(name: arguments.operands[0], of: "NAME")
         return arguments.operands[0]
     }
-
-    static func time(_ option: String, _ arguments: ParsedArguments) throws(CommandError) -> WallTime? {
-        guard let text = arguments.string(option) else { return nil }
-        guard let time = WallTime(rfc3339: text) else {
-            throw .usage("--\(option): \"\(text)\" is no time", fix: "write it such as 2026-12-24T18:00:00Z")
-        }
-        return time
-    }
 }
 
 /// `martlet schedules next`: a preview, also of an expression that nobody has defined.
@@ -158,7 +150,7 @@ enum ScheduleNextCommand {
         } catch {
             throw CommandError(.badInput, "\(error.description)")
         }
-        let from = try SchedulesCommand.time("from", arguments) ?? now
+        let from = try arguments.time("from") ?? now
         Self.print(recurrence.previews(after: from, count: count), zone, now: now, context)
     }
 

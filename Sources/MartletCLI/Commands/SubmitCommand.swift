@@ -40,7 +40,7 @@ enum SubmitCommand {
             .option("retain", "DURATION", "How long the job and its result stay visible after it succeeded"),
             .option("tag", "NAME", "A tag to find the job by; may be repeated", isRepeated: true),
             .option("meta", "NAME=VALUE", "Metadata for the handler; may be repeated", isRepeated: true),
-            .flag("await", "Wait until the job has ended and print its result"),
+            .flag("await", "Wait until the job has ended and print its result; --retain is 1m unless given"),
             .option("skip", "LINES", "Pass over lines at the start of --from, to go on after a failure"),
             .option("address", short: "a", "ADDRESS", "Where the coordinator is (MARTLET_ADDRESS; else cluster.json)"),
             .option("wait", "DURATION", "How long to go on trying (30s)"),
@@ -63,6 +63,9 @@ enum SubmitCommand {
         if let path = arguments.string("from") {
             if let operand = arguments.operands.first {
                 throw CommandError.usage("--from and \"\(operand)\" say two things", fix: "use --type with --from")
+            }
+            if arguments.flag("await") {
+                throw CommandError.usage("--await goes with one job", fix: "leave it out, or submit one job")
             }
             defaults.type = try arguments.name("type")
             try await Self.submit(file: path, defaults, loaded, arguments, context)
@@ -99,6 +102,8 @@ enum SubmitCommand {
         let payloadMax = loaded.configuration.limits.payloadMax
         var typed = defaults
         typed.type = type
+        // A job that is not kept may be over before anybody asks for its result.
+        if arguments.flag("await"), typed.rare.retention == nil { typed.rare.retention = .seconds(60) }
         let job: RawJob?
         do {
             job = try JobLine.job(from: payload, defaults: typed, payloadMax: payloadMax)
@@ -132,7 +137,9 @@ enum SubmitCommand {
                     ("result", outcome.result.map { JobText.json(payload: $0.bytes) } ?? .null),
                 ]).text)
         } else if let result = outcome.result {
-            context.console.print(result.text ?? "\(result.count) bytes that are no text")
+            let text = result.text ?? "\(result.count) bytes that are no text"
+            // What a program printed ends its own line.
+            context.console.print(text.hasSuffix("\n") ? String(text.dropLast()) : text)
         }
         guard outcome.state != .succeeded else { return }
         let cause = outcome.failure.map { ": \($0.kind) \($0.message)" } ?? ""

@@ -69,7 +69,7 @@ struct WorkflowTree {
         if let node = member.job.node { text += " on \(node)" }
         if let finished = member.job.finishedAt { text += style.apply(.dim, " \(HumanText.relative(finished - now))") }
         if let failure = member.job.lastFailure, member.job.state != .succeeded {
-            text += style.apply(.dim, " \(failure.kind): \(failure.message)")
+            text += style.apply(.dim, " " + HumanText.printable("\(failure.kind): \(failure.message)"))
         }
         let kind = member.parents.last.map { Self.note($0.kind) } ?? ""
         let others = member.parents.dropLast().compactMap { self.placeOf[$0.id] }.map { self.detail.members[$0].name }

@@ -1,7 +1,7 @@
-import Foundation
 import Martlet
 import MartletConfiguration
 import MartletCore
+import MartletSchedule
 
 /// The options that few jobs have, from a line or the command line.
 extension JobDefaults {
@@ -50,23 +50,17 @@ extension JobDefaults {
         if let problem = options.problem { throw JobLine.Problem(cause: problem, fix: "correct it") }
     }
 
-    private struct UniqueParts {
-        var key: String?
-        var window: UniqueKey.Window
-        var conflict: UniqueKey.Conflict
-    }
-
-    private mutating func changeUnique(_ change: (inout UniqueParts) -> Void) {
-        let before = self.rare.unique ?? UniqueKey("")
-        var parts = UniqueParts(key: before.key, window: before.window, conflict: before.conflict)
-        change(&parts)
-        self.rare.unique = UniqueKey(parts.key ?? "", window: parts.window, conflict: parts.conflict)
+    private mutating func changeUnique(_ change: (inout UniqueKey) -> Void) {
+        var unique = self.rare.unique ?? UniqueKey("")
+        change(&unique)
+        self.rare.unique = unique
     }
 
     /// From the command line.
     mutating func read(_ arguments: ParsedArguments) throws(CommandError) {
-        if let text = arguments.string("at") {
-            do { self.time = try Self.time(text, "--at") } catch { throw .usage(error.cause, fix: error.fix) }
+        self.time = try arguments.time("at")
+        if self.time != nil, self.delay != nil {
+            throw .usage("--at and --delay say two things", fix: "leave one out")
         }
         self.rare.expiry = try arguments.duration("expiry", in: Self.timeoutRange)
         self.rare.retention = try arguments.duration("retain", in: Self.delayRange)
@@ -90,6 +84,8 @@ extension JobDefaults {
             }
             self.rare.metadata[String(parts[0])] = String(parts[1])
         }
+        // A line of a file may name what is missing.
+        guard !arguments.flag("from") else { return }
         do { try self.finish() } catch { throw .usage(error.cause, fix: error.fix) }
     }
 
@@ -104,12 +100,7 @@ extension JobDefaults {
     }
 
     private static func time(_ text: String, _ name: String) throws(JobLine.Problem) -> WallTime {
-        let styles = [
-            Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true),
-        ]
-        for style in styles {
-            if let date = try? style.parse(text) { return WallTime(date) }
-        }
+        if let time = WallTime(rfc3339: text) { return time }
         throw JobLine.Problem(
             cause: "\(name): \"\(text)\" is no time", fix: "write it such as 2026-12-24T18:00:00Z")
     }
