@@ -40,10 +40,11 @@ extension ControlService {
         guard !jobs.isEmpty else { return [] }
         let updates = jobs.map { job in
             let keptFor = self.settings.retention(of: self.lanes.key(of: job.lane).queue).expired
-            return JobUpdate(id: job.id, lane: job.lane, state: .expired, history: nil, keptFor: keptFor)
+            return JobUpdate(
+                id: job.id, lane: job.lane, expected: .overdue, state: .expired, history: nil, keptFor: keptFor)
         }
         let outcomes = try await self.commit([.update(updates)], kind: .essential, jobs: jobs.count)
-        guard case .applied(let missing) = outcomes.first else { return [] }
+        guard case .applied(let missing) = outcomes.first else { return jobs.map(\.id) }
         let gone = Set(missing)
         await self.carryOut(endOf: jobs.filter { !gone.contains($0.id) })
         return missing
@@ -51,10 +52,12 @@ extension ControlService {
 
     /// Jobs whose time had passed when they would have been assigned. Returns once their end is durable; if it cannot
     /// be, for now, they wait for the next sweep.
-    func expire(_ jobs: [StoredJob]) async {
+    ///
+    /// - Returns: those that have not expired, or not as they are now.
+    func expire(_ jobs: [StoredJob]) async -> [JobID] {
         let waiting = jobs.map { job in
             Consequences.Waiting(id: job.id, lane: job.lane, share: job.options.share, due: nil)
         }
-        _ = try? await self.expire(waiting)
+        return (try? await self.expire(waiting)) ?? []
     }
 }

@@ -56,7 +56,7 @@ package actor ControlService {
     /// Has the dispatcher know of what was paused before. To be called before it gets jobs.
     package func begin() async {
         for target in self.pauses.keys.sorted() { await self.dispatcher.pause(target.pause) }
-        await self.dispatcher.setExpiry({ $0.expires }, expire: { [weak self] in await self?.expire($0) })
+        await self.dispatcher.setExpiry { [weak self] in await self?.expire($0) ?? [] }
     }
 
     /// Goes on with operations on many jobs, and ends what has expired, until cancelled.

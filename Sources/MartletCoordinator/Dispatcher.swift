@@ -20,10 +20,12 @@ package actor Dispatcher {
     private var nodes: [NodeKey: NodeQueue] = [:]
     /// Decided on and not carried out yet, with how many of its jobs were taken away meanwhile.
     private var outgoing = Deque<(action: DispatchCore.Action, removed: Int)>()
-    private var expiry: @Sendable (StoredJob) -> WallTime? = { _ in nil }
-    private var expire: @Sendable ([StoredJob]) async -> Void = { _ in }
+    private var expire: @Sendable ([StoredJob]) async -> [JobID] = { _ in [] }
     /// Taken out for a change that is being committed; they come back with it.
     private var taken: Set<JobID> = []
+    /// Jobs that nodes have although the store says that they are due later: their payload or due time was changed. Until
+    /// somebody tells of them again, which happens when their leases end, what is read from disk says nothing.
+    private var elsewhere: Set<JobID> = []
     private var loads = Deque<(line: DispatchCore.LineID, ids: [JobID])>()
     private var pages = Deque<(after: ScheduledJob?, dueBy: WallTime)>()
     private let loadWanted = Signal()
@@ -112,11 +114,13 @@ package actor Dispatcher {
 
     /// Jobs that may run (again) and whose bodies are in the store.
     package func enqueue(_ jobs: [ReadyJob]) {
+        self.isBack(jobs.lazy.map(\.id))
         for job in jobs { self.core.enqueue(job.id, lane: job.lane, share: job.share, at: self.loop.now) }
     }
 
     /// A job is due later, or at another time than before.
     package func schedule(_ job: ScheduledJob) {
+        self.isBack(CollectionOfOne(job.id))
         self.core.setApart(job.id, lane: job.lane, share: job.share, at: self.loop.now)
         let before = self.scheduled.nextDue
         self.scheduled.add(job)
@@ -124,6 +128,7 @@ package actor Dispatcher {
     }
 
     package func giveBack(_ jobs: [QueuedJob]) {
+        self.isBack(jobs.lazy.map(\.id))
         let lasting = jobs.filter { !$0.body.mustBeRead }
         self.core.giveBack(lasting, at: self.loop.now)
         if lasting.count < jobs.count {
@@ -230,11 +235,19 @@ package actor Dispatcher {
             let before = Consequences.Waiting(
                 id: after.id, lane: move.before, share: after.share, due: move.dueBefore)
             let isTaken = self.taken.remove(after.id) != nil
-            guard !held.contains(after.id) else { continue }
+            guard !held.contains(after.id) else {
+                if after.due != nil { self.elsewhere.insert(after.id) }
+                continue
+            }
             // What was on disk may have been read since it was taken, before the change or after it.
             let isFound = !(self.takeOut([before]) + self.takeOut([after])).isEmpty
             if isTaken || isFound { self.enqueue([after]) }
         }
+    }
+
+    private func isBack(_ ids: some Sequence<JobID>) {
+        guard !self.elsewhere.isEmpty else { return }
+        self.elsewhere.subtract(ids)
     }
 
     private func removeOutgoing(_ ids: [JobID]) -> [JobID] {
@@ -252,16 +265,9 @@ package actor Dispatcher {
 
     /// Says when jobs expire, and what becomes of those whose time has passed when they would have been assigned.
     ///
-    /// - Parameters:
-    ///   - expiry: when a job expires; nil if it never does.
-    ///   - expire: gets the jobs that have; returns once their end is durable.
-    package func setExpiry(
-        _ expiry: @escaping @Sendable (StoredJob) -> WallTime?,
-        expire: @escaping @Sendable ([StoredJob]) async -> Void
-    ) {
-        self.expiry = expiry
-        self.expire = expire
-    }
+    /// - Parameter expire: gets jobs that have expired; returns once their end is durable, with those that had not
+    ///   when it was to be.
+    package func setExpiry(_ expire: @escaping @Sendable ([StoredJob]) async -> [JobID]) { self.expire = expire }
 
     // MARK: Nodes
 
@@ -375,8 +381,9 @@ package actor Dispatcher {
         var ready: [QueuedJob] = []
         var expired: [StoredJob] = []
         for job in jobs {
-            if let expires = self.expiry(job), expires <= now, self.core.isAskedFor(job.id, line: line) {
+            if let expires = job.expires, expires <= now, self.core.isAskedFor(job.id, line: line) {
                 self.core.setApart(job.id, lane: job.lane, share: job.options.share, at: self.loop.now)
+                self.taken.insert(job.id)
                 expired.append(job)
             } else if let due = job.due, due > now, self.core.isAskedFor(job.id, line: line) {
                 self.schedule(ScheduledJob(due: due, id: job.id, lane: job.lane, share: job.options.share))
@@ -389,8 +396,12 @@ package actor Dispatcher {
         }
         self.core.bodiesLoaded(ready, outOf: ids, line: line, at: self.loop.now)
         guard !expired.isEmpty else { return }
-        await self.expire(expired)
-        self.ended(expired.map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.options.share) })
+        let refused = Set(await self.expire(expired))
+        // What was given more time meanwhile is back already; what else was refused is to be looked at again.
+        let jobs = expired.filter { self.taken.remove($0.id) != nil }
+            .map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.options.share) }
+        self.ended(jobs.filter { !refused.contains($0.id) })
+        self.enqueue(jobs.filter { refused.contains($0.id) })
     }
 
     /// Payloads read back count in the same budget; when it is used up, each lane still gets its share of a
@@ -445,7 +456,7 @@ package actor Dispatcher {
             // Among them may be jobs of which nobody has told here yet: taken from the page and then told of, they
             // would run twice at once.
             await self.caughtUp()
-            self.scheduled.loaded(jobs)
+            self.scheduled.loaded(jobs, but: self.elsewhere)
         } catch {
             self.log(.error, "scheduled jobs could not be read", [.cause: error.message])
             self.scheduled.loadFailed()

@@ -155,7 +155,7 @@ package final class Witness: @unchecked Sendable {
     }
 
     private func updated(_ update: JobUpdate) {
-        if update.expected == .pending, self.terminal[update.id] != nil {
+        if update.expected != .dead, self.terminal[update.id] != nil {
             self.fail("job \(update.id) changed after it had ended")
         }
         if let history = update.history {

@@ -181,6 +181,8 @@ package struct JobUpdate: Hashable, Sendable {
     package enum Expected: Hashable, Sendable {
         /// Scheduled or ready (running included).
         case pending
+        /// Pending, blocked included, and past its expiry when the group is committed.
+        case overdue
         case dead
     }
 
@@ -293,7 +295,7 @@ package enum ChangeOutcome: Hashable, Sendable {
     case applied(missing: [JobID])
     /// The operation, with the last job that it is for.
     case began(BulkRecord)
-    /// How many jobs were removed.
+    /// How many jobs were removed, or unique keys if those were more: as many as the limit if there may be others.
     case purged(count: Int)
     /// As it is now; nil if there is none (any more).
     case schedule(ScheduleRow?, isChanged: Bool)

@@ -160,8 +160,9 @@ package struct StoreState: Sendable {
         for row in over { try self.discard(row, at: now) }
         let freed = self.holds.filter { $0.value.isOver(at: now) }
             .sorted { ($0.value.until!, $0.value.job) < ($1.value.until!, $1.value.job) }
-        for (name, _) in freed.prefix(max(limit, 0)) { self.holds[name] = nil }
-        return over.count
+            .prefix(max(limit, 0))
+        for (name, _) in freed { self.holds[name] = nil }
+        return max(over.count, freed.count)
     }
 
     /// Checks that the counts are those of the rows, and that every submitted job is somewhere.

@@ -171,7 +171,7 @@ extension StoreTransaction {
 
     /// Removes jobs whose time to stay has passed, and unique keys whose window has.
     ///
-    /// - Returns: how many jobs were removed.
+    /// - Returns: how many jobs, or keys if they were more.
     func purge(limit: Int, at now: WallTime) throws(StoreError) -> Int {
         let find = self.statements.findOver
         find.bind(0, now.microseconds)
@@ -182,11 +182,10 @@ extension StoreTransaction {
         for id in found {
             if let row = try tables.row(id) { try tables.discard(row, at: now) }
         }
-        try self.purgeKeys(limit: limit, at: now)
-        return found.count
+        return max(found.count, try self.purgeKeys(limit: limit, at: now))
     }
 
-    private func purgeKeys(limit: Int, at now: WallTime) throws(StoreError) {
+    private func purgeKeys(limit: Int, at now: WallTime) throws(StoreError) -> Int {
         let find = self.statements.findOverHolds
         find.bind(0, now.microseconds)
         find.bind(1, Int64(max(limit, 0)))
@@ -197,6 +196,7 @@ extension StoreTransaction {
         }
         let tables = SQLiteTables(transaction: self)
         for name in names { try tables.setHold(on: name, nil) }
+        return names.count
     }
 }
 

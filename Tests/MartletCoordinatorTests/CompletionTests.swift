@@ -247,6 +247,29 @@ import Testing
         }
     }
 
+    /// The store says that it is due later, and a node has it until the old payload has ended.
+    @Test(arguments: [nil, 2])
+    func aPayloadReplacedDuringARunDoesNotRunBesideTheOldOneWhenItIsDue(concurrency: Int?) throws {
+        let settings = CoordinatorSettings(
+            clientAddress: Bench.clients, nodeAddress: Bench.nodes,
+            queues: ["mail": .init(limits: .init(concurrency: concurrency))])
+        try Bench.run(settings) { bench in
+            let client = try await bench.client()
+            let node = try await bench.node("n1")
+            let options = Self.unique("k", .replace)
+            let id = try await client.submit(["old"], sequence: 1, options: options).first
+            let held = try await node.fetchAll(1)
+            node.beat(running: [id])
+            // Beyond what has been read ahead.
+            let due = bench.outside.wallTime + .seconds(180)
+            _ = try await client.submit(["new"], sequence: 2, options: options, due: due)
+            #expect(try await node.fetchIfAny(4, within: .seconds(400)).isEmpty, "not beside the old one")
+            #expect(try await node.succeed(held) == [.accepted])
+            #expect(try await node.fetchAll(1).map(\.payload) == ["new"])
+            await bench.checkInvariants()
+        }
+    }
+
     // MARK: Checkpoints
 
     private static let checkpoint = Report.Item.Result.checkpoint(Bytes(copying: "half".utf8))

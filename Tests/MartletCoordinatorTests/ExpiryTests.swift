@@ -3,12 +3,19 @@ import MartletCore
 import MartletSimulation
 import MartletStore
 import MartletWire
+import Synchronization
 import Testing
 
 @Suite struct ExpiryTests {
     private static func options(_ expiry: Duration) -> JobOptions {
         var options = JobOptions()
         options.expiry = expiry
+        return options
+    }
+
+    private static func unique(_ expiry: Duration) -> JobOptions {
+        var options = Self.options(expiry)
+        options.unique = UniqueKey("k", conflict: .replace)
         return options
     }
 
@@ -43,6 +50,47 @@ import Testing
             _ = try await node.report([(jobs[0], .succeeded), (jobs[1], .returned)])
             try await bench.until { bench.state(of: first.advanced(by: 1)) == .expired }
             #expect(bench.state(of: first) == nil, "it was started in time and succeeded")
+        }
+    }
+
+    /// Its time has passed when its body is read, and it has been given more when its end is to be committed.
+    @Test func aJobThatIsGivenMoreTimeMeanwhileIsNotLost() throws {
+        let uncached = CoordinatorSettings(
+            clientAddress: Bench.clients, nodeAddress: Bench.nodes, payloadCacheMax: 0)
+        try Bench.run(uncached) { bench in
+            let client = try await bench.client()
+            let options = Self.unique(.milliseconds(100))
+            let id = try await client.submit(["old"], sequence: 1, options: options).first
+            try await bench.sleep(.milliseconds(200))
+            await bench.parts.dispatcher.setExpiry { jobs in
+                _ = try? await client.submit(["new"], sequence: 2, options: options)
+                return jobs.map(\.id)
+            }
+            let node = try await bench.node("n1")
+            node.beat()
+            let held = try await node.fetchIfAny(4)
+            #expect(held.map(\.id) == [id] && held.map(\.payload) == ["new"])
+            #expect(try await node.succeed(held) == [.accepted])
+            #expect(try await node.fetchIfAny(4).isEmpty, "once")
+            await bench.checkInvariants()
+        }
+    }
+
+    @Test func whatWasRefusedAndIsAsItWasIsLookedAtAgain() throws {
+        let uncached = CoordinatorSettings(
+            clientAddress: Bench.clients, nodeAddress: Bench.nodes, payloadCacheMax: 0)
+        try Bench.run(uncached) { bench in
+            let client = try await bench.client()
+            let looks = Mutex(0)
+            await bench.parts.dispatcher.setExpiry { jobs in
+                looks.withLock { $0 += 1 }
+                return looks.withLock { $0 } < 3 ? jobs.map(\.id) : []
+            }
+            _ = try await client.submit(["a"], sequence: 1, options: Self.options(.milliseconds(100)))
+            try await bench.sleep(.milliseconds(200))
+            let node = try await bench.node("n1")
+            #expect(try await node.fetchIfAny(4, within: .milliseconds(500)).isEmpty)
+            #expect(looks.withLock { $0 } == 3)
         }
     }
 

@@ -97,12 +97,18 @@ import Testing
             clientAddress: Bench.clients, nodeAddress: Bench.nodes, payloadCacheMax: 0)
         try Bench.run(uncached) { bench in
             let expired = Mutex<[JobID]>([])
-            let late = Bytes(copying: Array("late".utf8))
-            await bench.parts.dispatcher.setExpiry(
-                { $0.payload.array == late.array ? WallTime(microseconds: 0) : nil },
-                expire: { jobs in expired.withLock { $0 += jobs.map(\.id) } })
+            await bench.parts.dispatcher.setExpiry { jobs in
+                expired.withLock { $0 += jobs.map(\.id) }
+                return []
+            }
             let client = try await bench.client()
-            let first = try await client.submit(["late", "fine", "late"], sequence: 1).first
+            var late = JobOptions()
+            late.expiry = .milliseconds(100)
+            let first = try await client.submit(["late"], sequence: 1, options: late).first
+            _ = try await client.submit(["fine"], sequence: 2)
+            _ = try await client.submit(["late"], sequence: 3, options: late)
+            // Before the sweep looks.
+            try await bench.sleep(.milliseconds(200))
             let node = try await bench.node("n1")
             node.beat()
             #expect(try await node.fetchIfAny(4).map(\.payload) == ["fine"])

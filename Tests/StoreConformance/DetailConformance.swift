@@ -99,7 +99,13 @@ extension StoreConformance {
         try await owner.commit(.update([JobUpdate(ids[2], .ready, failures: 1)]))
         #expect(try await expired(by: 549) == [ids[0]])
         #expect(try await expired(by: 550) == [ids[0], ids[1]])
-        try await owner.commit(.update([JobUpdate(ids[0], .expired)]))
+        // Whoever ends it looked earlier: meanwhile it may have started, or have more time.
+        let ends = [ids[2], ids[3], ids[0], ids[1]].map {
+            JobUpdate(id: $0, lane: .first, expected: .overdue, state: .expired, history: nil)
+        }
+        #expect(
+            try await owner.commit(.update(ends), at: 549) == [.applied(missing: [ids[2], ids[3], ids[1]])])
+        #expect(try await owner.states(ids) == [.expired, .scheduled, .ready, .ready])
         #expect(try await expired(by: 999) == [ids[1]])
         await owner.store.close()
     }

@@ -101,11 +101,13 @@ package struct ScheduledLine: Sendable {
     }
 
     /// The answer to ``Action/load(after:dueBy:)``; fewer than ``pageMax`` jobs mean that there are no more.
-    package mutating func loaded(_ jobs: [ScheduledJob]) {
+    ///
+    /// - Parameter others: jobs that may be among them and are not to be taken up.
+    package mutating func loaded(_ jobs: [ScheduledJob], but others: Set<JobID> = []) {
         guard let target = self.loading else { return }
         let end = ScheduledJob(due: target, id: JobID(rawValue: .max), lane: LaneID(rawValue: 0))
         self.loadedThrough = jobs.count >= Self.pageMax ? jobs.last : end
-        for job in jobs where !self.removed.contains(job.id) { self.insert(job) }
+        for job in jobs where !self.removed.contains(job.id) && !others.contains(job.id) { self.insert(job) }
         self.loadFailed()
     }
 

@@ -47,6 +47,7 @@ extension JobTables {
         guard var row = try self.row(update.id), self.isLane(update.lane, of: row) else { return false }
         switch update.expected {
         case .pending: guard update.state.isTerminal ? row.isPending : row.isWaiting else { return false }
+        case .overdue: guard row.isPending, let expires = row.expires, expires <= now else { return false }
         case .dead: guard row.state == .dead, !update.state.isTerminal else { return false }
         }
         if let attempt = update.attempt {
@@ -121,7 +122,8 @@ extension JobTables {
         try self.rejoinGroups(&row, at: now)
         guard row.flags.contains(.unique), let unique = row.options.unique else { return }
         let name = UniqueName(unique, of: self.laneKey(row.lane))
-        if try self.hold(on: name) == nil { try self.setHold(on: name, UniqueHold(job: row.id)) }
+        let hold = try self.hold(on: name)
+        if hold?.isOver(at: now) ?? true { try self.setHold(on: name, UniqueHold(job: row.id)) }
     }
 
     /// Removes a job that is over. False if it is not there, or not over, or part of a workflow that goes on.
