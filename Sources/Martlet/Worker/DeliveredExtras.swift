@@ -1,0 +1,15 @@
+package import MartletCore
+
+/// What few jobs bring with them.
+package final class DeliveredExtras: Sendable {
+    /// Not started by then, it goes back.
+    package let expiresAt: Instant?
+    package let checkpoint: Bytes?
+    package let parents: [ParentResult]
+
+    package init(expiresAt: Instant? = nil, checkpoint: Bytes? = nil, parents: [ParentResult] = []) {
+        self.expiresAt = expiresAt
+        self.checkpoint = checkpoint
+        self.parents = parents
+    }
+}

@@ -1,0 +1,49 @@
+package import MartletCore
+import MartletWire
+
+extension WorkerCore {
+    /// Jobs worth holding beyond those that run: enough to hide a round trip, none where jobs take long.
+    package var prefetch: Int {
+        guard let mean = self.meanNanoseconds else { return 0 }
+        let target = Self.prefetchTarget.wholeNanoseconds
+        guard mean < target else { return 0 }
+        return min(self.profile.prefetchMax, Int(Int64(self.profile.slots) * target / max(mean, 1)))
+    }
+
+    /// Jobs that it is willing to have received in all under this registration.
+    var creditTotal: UInt64 {
+        let reported = self.outstanding?.items.count ?? 0
+        guard !self.isDraining, self.results.count + reported < Self.resultsMax else { return self.receivedTotal }
+        let room =
+            self.profile.slots - self.abandonedCount + self.freedCount + self.prefetch + self.batchRoom
+            - self.queue.count
+            - self.linedCount - self.runningCount
+        return self.receivedTotal + UInt64(max(min(room, self.admission ?? room), 0))
+    }
+
+    /// Accepts so many more jobs and no more, nil for as many as there is room for.
+    package mutating func admit(_ count: Int?, at now: Instant, into actions: inout [Action]) {
+        self.admission = count
+        // The coordinator hears of the new credit with the next report.
+        self.heartbeatDue = now
+        actions.append(.wakeReporter)
+    }
+
+    /// When the leases end on this clock, unless they are renewed.
+    var leasesEndAt: Instant { self.renewedAt + self.leaseDuration }
+
+    /// When handlers are cancelled so that they have stopped before their leases end.
+    var cancelAt: Instant { self.renewedAt + self.leaseDuration * 4 / 5 }
+
+    /// Whether anything is held under a lease; an unanswered heartbeat alone is nothing.
+    var holdsLeases: Bool {
+        !self.queue.isEmpty || self.linedCount > 0 || self.runningCount > 0 || !self.results.isEmpty
+            || !(self.outstanding?.items.isEmpty ?? true)
+    }
+
+    /// Neither jobs nor results, nor a report without answer.
+    package var holdsNothing: Bool {
+        self.queue.isEmpty && self.linedCount == 0 && self.runningCount == 0 && self.results.isEmpty
+            && self.outstanding == nil
+    }
+}

@@ -1,0 +1,162 @@
+import MartletCore
+import MartletObservability
+import MartletRuntime
+import MartletStore
+import MartletTransport
+import MartletWire
+
+extension NodeQueue {
+    func settle(_ report: Report) -> Settled {
+        var settlement = NodeQueueCore.Settlement()
+        settlement.verdicts.reserveCapacity(report.items.count)
+        var checkpoints: [Checkpoint] = []
+        let loop = self.context.loop
+        for item in report.items {
+            let result: NodeQueueCore.Result
+            switch item.result {
+            case .succeeded: result = .succeeded
+            case .completed(let completion):
+                let problem = FollowUps.problem(
+                    with: completion, lanes: self.context.lanes, payloadMax: self.context.payloadMax)
+                result =
+                    problem.map { .failed(JobFailure(kind: "completion", message: $0), isRetryable: true) }
+                    ?? .completed(completion)
+            case .failed(let failure, let isRetryable, let output):
+                result = .failed(failure, isRetryable: isRetryable, output: output)
+            case .returned: result = .returned
+            case .checkpoint(let value):
+                let job = self.core.checkpoint(item.id, under: item.token)
+                settlement.verdicts.append(job == nil ? .refused : .accepted)
+                if let job {
+                    checkpoints.append(
+                        Checkpoint(id: job.id, lane: job.lane, revision: job.body.revision, value: value))
+                }
+                continue
+            }
+            self.core.settle(
+                item.id, under: item.token, result: result, random: loop.randomUnit, into: &settlement)
+        }
+        let refused = settlement.verdicts.count { $0 != .accepted }
+        if refused > 0 {
+            self.context.log(
+                .warning, "results refused: their leases had ended", [.node: self.registration.name, .count: refused])
+        }
+        return Settled(settlement: settlement, checkpoints: checkpoints)
+    }
+
+    func commit(_ settled: Settled, of report: Report) async {
+        let settlement = settled.settlement
+        var changes: [Change] = []
+        if !settled.checkpoints.isEmpty { changes.append(.checkpoint(settled.checkpoints)) }
+        if !settlement.succeeded.isEmpty {
+            changes.append(
+                .succeed(
+                    settlement.succeeded.map {
+                        SucceededJob(
+                            id: $0.id, lane: $0.lane, keptFor: $0.body.traits.keptFor, revision: $0.body.revision)
+                    }))
+        }
+        if !settlement.completed.isEmpty { changes.append(.succeed(settlement.completed.map(self.completed))) }
+        let dueTimes = self.dueTimes(of: settlement.failed)
+        if !settlement.failed.isEmpty { changes.append(.update(self.updates(settlement.failed, due: dueTimes))) }
+        guard !changes.isEmpty else { return self.answer(report.number, settlement.verdicts, missing: [], in: report) }
+        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in
+            guard case .success(let outcomes) = result else { return }
+            let missing = Self.missing(outcomes)
+            await self.tellEnded(settlement.succeeded + settlement.completed.map(\.job))
+            await self.carryOn(settlement.failed, due: dueTimes, missing: missing)
+            await self.answer(report.number, settlement.verdicts, missing: missing, in: report)
+            if report.isLast { await self.leave() }
+        }
+    }
+
+    func completed(_ job: QueuedJob, _ completion: Completion) -> SucceededJob {
+        let now = self.context.loop.wallTime
+        let followUps = FollowUps.jobs(of: completion, lanes: self.context.lanes, at: now)
+        return SucceededJob(
+            id: job.id, lane: job.lane, keptFor: job.body.traits.keptFor, revision: job.body.revision,
+            details: SucceededJob.Details(result: completion.result, followUps: followUps))
+    }
+
+    func answer(
+        _ number: UInt64, _ verdicts: [NodeQueueCore.Verdict], missing: Set<JobID>, in report: Report
+    ) {
+        var told = verdicts.map { verdict -> ReportReply.Verdict in
+            switch verdict {
+            case .accepted: .accepted
+            case .refused: .refused
+            case .unknown: .unknown
+            }
+        }
+        if !missing.isEmpty {
+            for (place, item) in report.items.enumerated() where told[place] == .accepted && missing.contains(item.id) {
+                told[place] = .refused
+            }
+        }
+        let reply = ReportReply(number: number, verdicts: told).encoded()
+        guard self.lastReport.number == number else { return }
+        self.lastReport.reply = reply
+        self.reportRequest?.reply(reply)
+        self.reportRequest = nil
+    }
+
+    /// When each failed job is due again; nil for those that are not scheduled.
+    func dueTimes(of failed: [FailedAttempt]) -> [WallTime?] {
+        let now = self.context.loop.wallTime
+        return failed.map { attempt in
+            if case .retry(let wait) = attempt.next { now + wait } else { nil }
+        }
+    }
+
+    func updates(_ failed: [FailedAttempt], due: [WallTime?]) -> [JobUpdate] {
+        let now = self.context.loop.wallTime
+        return zip(failed, due).map { attempt, due in
+            let state: JobState =
+                switch attempt.next {
+                case .retry: .scheduled
+                case .again: .ready
+                case .dead: .dead
+                }
+            let number = UInt32(attempt.history.failures) + UInt32(attempt.history.nodeDeaths)
+            let record = AttemptRecord(
+                number: number, endedAt: now, node: self.registration.name, failure: attempt.failure,
+                output: attempt.output)
+            return JobUpdate(
+                id: attempt.job.id, lane: attempt.job.lane, revision: attempt.job.body.revision, state: state, due: due,
+                history: attempt.history, failure: attempt.failure, attempt: record,
+                keptFor: attempt.job.body.traits.retention.dead)
+        }
+    }
+
+    /// What a commit did not find: it had ended, or was cancelled, meanwhile.
+    static func missing(_ outcomes: [ChangeOutcome]) -> Set<JobID> {
+        var missing: Set<JobID> = []
+        for case .applied(let ids) in outcomes { missing.formUnion(ids) }
+        return missing
+    }
+
+    /// What follows once the end of these attempts is durable.
+    func carryOn(_ failed: [FailedAttempt], due: [WallTime?], missing: Set<JobID>) async {
+        for (attempt, due) in zip(failed, due) {
+            guard !missing.contains(attempt.job.id) else {
+                await self.tellEnded([attempt.job])
+                continue
+            }
+            switch attempt.next {
+            case .retry:
+                await self.context.dispatcher.schedule(
+                    ScheduledJob(
+                        due: due!, id: attempt.job.id, lane: attempt.job.lane, share: attempt.job.share))
+            case .again:
+                var job = attempt.job
+                job.body.history = attempt.history
+                await self.context.dispatcher.giveBack([job])
+            case .dead:
+                await self.tellEnded([attempt.job])
+                self.context.log(
+                    .warning, "job is dead",
+                    [.job: attempt.job.id, .type: attempt.job.body.traits.key.type, .cause: attempt.failure.kind])
+            }
+        }
+    }
+}
