@@ -2,8 +2,10 @@
 /// little-endian, texts behind a u16 length; a zero ends them.
 extension JobOptions.Rare {
     private enum Field: UInt8 {
-        case end, expiry, unique, group, key, ordered, retention, tag, metadata, batch
+        case end, expiry, unique, group, key, ordered, retention, tag, metadata, batch, services
     }
+
+    fileprivate static let servicesField = Field.services.rawValue
 
     package var encoded: [UInt8] {
         var bytes = OptionWriter()
@@ -32,6 +34,7 @@ extension JobOptions.Rare {
             bytes.append(Field.batch.rawValue)
             bytes.append(batch.rawValue)
         }
+        if let services { bytes.append(services.value) }
         bytes.append(Field.end.rawValue)
         return bytes.all
     }
@@ -86,6 +89,9 @@ extension JobOptions.Rare {
         case .batch:
             self.batch = (reader.next() as UInt64?).map { BatchID(rawValue: $0) }
             return self.batch != nil
+        case .services:
+            self.services = reader.nextServices().map { Boxed($0) }
+            return self.services != nil
         }
     }
 }
@@ -124,6 +130,18 @@ private struct OptionWriter {
         self.append(field)
         self.append(duration.wholeMicroseconds)
     }
+
+    /// Each with its weight and key; an empty text stands for none.
+    mutating func append(_ services: [ServiceUse]) {
+        let services = services.prefix(ServiceUse.usesMax)
+        self.append(JobOptions.Rare.servicesField)
+        self.append(UInt8(services.count))
+        for use in services {
+            self.append(UInt32(clamping: use.weight))
+            self.append(use.service)
+            self.append(use.key ?? "")
+        }
+    }
 }
 
 private struct OptionReader {
@@ -142,6 +160,19 @@ private struct OptionReader {
     }
 
     mutating func nextDuration() -> Duration? { (self.next() as Int64?).map { .microseconds($0) } }
+
+    /// Nil also if they are more than a job may use: what is checked once is not to grow.
+    mutating func nextServices() -> [ServiceUse]? {
+        guard let count: UInt8 = self.next(), count <= ServiceUse.usesMax else { return nil }
+        var services: [ServiceUse] = []
+        for _ in 0..<count {
+            guard let weight: UInt32 = self.next(), let service = self.nextText(), let key = self.nextText() else {
+                return nil
+            }
+            services.append(ServiceUse(service, key: key.isEmpty ? nil : key, weight: Int(weight)))
+        }
+        return services
+    }
 
     mutating func nextText() -> String? {
         guard let length: UInt16 = self.next(), self.place + Int(length) <= self.bytes.count else { return nil }

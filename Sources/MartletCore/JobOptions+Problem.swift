@@ -14,6 +14,7 @@ extension JobOptions {
         if rare.isOrdered, rare.key == nil { return "a job that is ordered needs a key to be ordered by" }
         return Self.keyProblem(rare.group, "group") ?? Self.keyProblem(rare.key, "key") ?? rare.unique?.problem
             ?? Self.problem(tags: rare.tags) ?? Self.problem(metadata: rare.metadata)
+            ?? rare.services.flatMap { ServiceUse.problem($0.value) }
     }
 
     private static func keyProblem(_ key: String?, _ name: String) -> String? {

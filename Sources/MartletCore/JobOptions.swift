@@ -27,6 +27,7 @@ public struct JobOptions: Hashable, Sendable {
         package var tags: [String] = []
         package var metadata: [String: String] = [:]
         package var batch: BatchID?
+        package var services: Boxed<[ServiceUse]>?
 
         package init() {}
 
@@ -75,6 +76,13 @@ extension JobOptions {
         get { self.rare?.value.isOrdered ?? false }
         set { self.change { $0.isOrdered = newValue } }
     }
+    /// The external services whose limits each run counts against, at most four; those of the job type in
+    /// `cluster.json` unless set, none if it is empty. A run begins only when all of them have a place and the tokens
+    /// for it.
+    public var services: [ServiceUse]? {
+        get { self.rare?.value.services?.value }
+        set { self.change { $0.services = newValue.map { Boxed($0) } } }
+    }
     /// How long the job and its result stay visible after it succeeded; the queue's setting unless set.
     public var retention: Duration? {
         get { self.rare?.value.retention }
@@ -105,8 +113,11 @@ extension JobOptions {
 
     /// What sets the job apart within its lane.
     package var share: LaneShare? {
-        guard let rare = self.rare?.value, rare.group != nil || rare.key != nil else { return nil }
-        return LaneShare(group: rare.group ?? "", key: rare.key ?? "", isOrdered: rare.isOrdered)
+        guard let rare = self.rare?.value, rare.group != nil || rare.key != nil || rare.services != nil else {
+            return nil
+        }
+        return LaneShare(
+            group: rare.group ?? "", key: rare.key ?? "", isOrdered: rare.isOrdered, services: rare.services)
     }
 }
 

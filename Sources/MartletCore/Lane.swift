@@ -30,11 +30,16 @@ package struct LaneShare: Hashable, Sendable {
     package let key: String
     /// Jobs of the key run one after the other.
     package let isOrdered: Bool
+    /// What each run takes of services; nil for what the job type says.
+    package let services: Boxed<[ServiceUse]>?
 
-    package init(group: String = "", key: String = "", isOrdered: Bool = false) {
+    package init(
+        group: String = "", key: String = "", isOrdered: Bool = false, services: Boxed<[ServiceUse]>? = nil
+    ) {
         self.group = group
         self.key = key
         self.isOrdered = isOrdered
+        self.services = services
     }
 }
 

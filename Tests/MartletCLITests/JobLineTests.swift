@@ -77,7 +77,7 @@ private func job(
         let line = """
             {"type": "a", "at": "2026-12-24T18:00:00Z", "expiry": "5m", "unique": "k", "uniqueFor": "1h", \
             "onDuplicate": "replace", "group": "tenant 7", "key": "account", "ordered": true, "retention": "2h", \
-            "tags": ["red", "blue"], "metadata": {"trace": "1", "empty": ""}}
+            "tags": ["red", "blue"], "metadata": {"trace": "1", "empty": ""}, "services": ["stripe", "maps/a:b:2"]}
             """
         let found = try #require(try job(line))
         #expect(found.time == WallTime(microseconds: 1_798_135_200_000_000))
@@ -86,6 +86,7 @@ private func job(
         #expect(found.options.group == "tenant 7" && found.options.key == "account" && found.options.isOrdered)
         #expect(found.options.retention == .seconds(7200) && found.options.tags == ["red", "blue"])
         #expect(found.options.metadata == ["trace": "1", "empty": ""])
+        #expect(found.options.services == ["stripe", ServiceUse("maps", key: "a:b", weight: 2)])
     }
 
     @Test(arguments: [
@@ -97,6 +98,13 @@ private func job(
             "\"tags\": [\"a b\"]", "the tag \"a b\" has a character other than letters, digits and . _ - : /",
             "correct it"
         ),
+        (
+            "\"services\": [\"a:b\"]", "the service \"a:b\" is not NAME/KEY:WEIGHT",
+            "write stripe, stripe/tenant-7 or stripe/tenant-7:2"
+        ),
+        ("\"services\": [\"a:0\"]", "a weight on service a is 1 to 1000000, not 0", "correct it"),
+        ("\"services\": [\"a\", \"a\"]", "service a is named twice; say the weights of both in one", "correct it"),
+        ("\"services\": [\"a\", \"b\", \"c\", \"d\", \"e\"]", "a job uses at most 4 services, not 5", "correct it"),
         ("\"metadata\": 5", "\"metadata\" is a number, not an object", "write {\"name\": \"value\"}"),
     ])
     func saysWhatIsWrongWithRareOptions(member: String, cause: String, fix: String) {

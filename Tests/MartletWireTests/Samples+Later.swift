@@ -15,6 +15,16 @@ extension Sample {
                 session: Samples.session, sequence: 10, templates: [Samples.rare],
                 jobs: [Submit.Job(template: 0, payload: .empty)])),
         Sample(
+            "submit-services",
+            Submit(
+                session: Samples.session, sequence: 11,
+                templates: [
+                    Samples.using(["stripe", ServiceUse("maps", key: "tenant-7", weight: 2)]), Samples.using([]),
+                ],
+                jobs: [
+                    Submit.Job(template: 0, payload: .empty), Submit.Job(template: 1, payload: Samples.bytes("{}")),
+                ])),
+        Sample(
             "submitted-exceptions",
             Submitted(
                 first: JobID(shard: 1, sequence: 50), count: 3, isRepeat: false,
@@ -98,6 +108,12 @@ extension Sample {
 }
 
 extension Samples {
+    static func using(_ services: [ServiceUse]) -> JobTemplate {
+        var options = JobOptions()
+        options.services = services
+        return JobTemplate(type: "bill", queue: "billing:eu", options: options)
+    }
+
     static let rare: JobTemplate = {
         var options = JobOptions(priority: .highest)
         options.expiry = .seconds(60)

@@ -150,11 +150,18 @@ extension StoreConformance {
         options.tags = ["a", "b"]
         options.metadata = ["traceparent": "00-1", "empty": ""]
         options.batch = try await owner.openBatch(1)
+        options.services = ["stripe", ServiceUse("maps", key: "tenant κ", weight: 70_000)]
         let id = try await owner.submit(2, [.job(options: options)])[0]
         owner = try await suite.reopen(owner)
         #expect(try await owner.store.job(id)?.record.options == options)
         #expect(try await owner.store.load([id], bytesMax: 9).jobs.first?.options == options)
         #expect(try await owner.store.readyJobs(after: nil, limit: 9).map(\.share) == [options.share])
+        // That it is to use none is not the same as that nothing is said.
+        options = JobOptions()
+        options.services = []
+        let free = try await owner.submit(3, [.job(options: options)])[0]
+        owner = try await suite.reopen(owner)
+        #expect(try await owner.store.job(free)?.record.options.services == [])
         await owner.store.close()
     }
 

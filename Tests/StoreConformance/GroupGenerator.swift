@@ -146,7 +146,10 @@ package struct GroupGenerator {
                 conflict: UniqueKey.Conflict.allCases[self.below(3)])
         }
         if self.chance(30) { rare.expiry = .seconds(self.below(900)) }
-        if self.chance(30) { rare.group = "g\(self.below(3))" }
+        if self.chance(30) {
+            rare.group = "g\(self.below(3))"
+            if rare.group == "g0" { rare.services = Boxed([ServiceUse("s", key: "t", weight: 2)]) }
+        }
         if self.chance(30) {
             rare.key = "κ\(self.below(3))"
             rare.isOrdered = self.chance(50)

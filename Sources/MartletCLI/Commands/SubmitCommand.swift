@@ -37,6 +37,9 @@ enum SubmitCommand {
             .option("group", "NAME", "Whose job it is: the groups of a queue share its nodes fairly"),
             .option("key", "KEY", "What it works on: jobs of a queue with the same key may be capped or ordered"),
             .flag("ordered", "Jobs with the same --key run one after the other"),
+            .option(
+                "service", "NAME", "A service whose limits it counts against, NAME/KEY:WEIGHT; may be repeated",
+                isRepeated: true),
             .option("retain", "DURATION", "How long the job and its result stay visible after it succeeded"),
             .option("tag", "NAME", "A tag to find the job by; may be repeated", isRepeated: true),
             .option("meta", "NAME=VALUE", "Metadata for the handler; may be repeated", isRepeated: true),

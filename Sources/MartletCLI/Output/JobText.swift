@@ -110,6 +110,10 @@ enum JobText {
         if let key = options.key {
             rows.append(("Key", HumanText.printable(key) + (options.isOrdered ? ", in order" : "")))
         }
+        if let services = options.services {
+            let text = services.map { HumanText.printable("\($0)") }.joined(separator: ", ")
+            rows.append(("Services", services.isEmpty ? "none" : text))
+        }
         if !options.tags.isEmpty { rows.append(("Tags", options.tags.joined(separator: ", "))) }
         for (name, value) in options.metadata.sorted(by: { $0.key < $1.key }) {
             rows.append((HumanText.printable(name), HumanText.printable(value)))
@@ -201,6 +205,9 @@ enum JobText {
         if let group = options.group { members.append(("group", .string(group))) }
         if let key = options.key { members.append(("key", .string(key))) }
         if options.isOrdered { members.append(("ordered", .boolean(true))) }
+        if let services = options.services {
+            members.append(("services", .array(services.map { .string("\($0)") })))
+        }
         if !options.tags.isEmpty { members.append(("tags", .array(options.tags.map { .string($0) }))) }
         if !options.metadata.isEmpty {
             let metadata = options.metadata.sorted { $0.key < $1.key }.map { ($0.key, JSONOutput.string($0.value)) }

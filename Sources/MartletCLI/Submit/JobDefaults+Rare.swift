@@ -35,7 +35,8 @@ extension JobDefaults {
                 throw JobLine.Problem(cause: "\"ordered\" is \(value.kindName), not true or false", fix: "write true")
             }
             self.rare.isOrdered = isOrdered
-        case "tags": self.rare.tags = try Self.tags(value)
+        case "services": self.rare.services = Boxed(try Self.services(Self.texts(value, name, "[\"stripe\"]")))
+        case "tags": self.rare.tags = try Self.texts(value, name, "[\"red\"]")
         default: self.rare.metadata = try Self.metadata(value)
         }
     }
@@ -77,6 +78,13 @@ extension JobDefaults {
         self.rare.key = arguments.string("key")
         self.rare.isOrdered = arguments.flag("ordered")
         self.rare.tags = arguments.strings("tag")
+        if arguments.flag("service") {
+            do {
+                self.rare.services = Boxed(try Self.services(arguments.strings("service")))
+            } catch {
+                throw .usage("--service: \(error.cause)", fix: error.fix)
+            }
+        }
         for text in arguments.strings("meta") {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else {
@@ -105,13 +113,28 @@ extension JobDefaults {
             cause: "\(name): \"\(text)\" is no time", fix: "write it such as 2026-12-24T18:00:00Z")
     }
 
-    private static func tags(_ value: JSONValue) throws(JobLine.Problem) -> [String] {
+    private static func texts(
+        _ value: JSONValue, _ name: String, _ example: String
+    ) throws(JobLine.Problem) -> [String] {
         guard case .array(let elements) = value.content else {
-            throw JobLine.Problem(cause: "\"tags\" is \(value.kindName), not a list", fix: "write [\"red\"]")
+            throw JobLine.Problem(cause: "\"\(name)\" is \(value.kindName), not a list", fix: "write \(example)")
         }
-        var tags: [String] = []
-        for element in elements { tags.append(try Self.text(element, "tags")) }
-        return tags
+        var texts: [String] = []
+        for element in elements { texts.append(try Self.text(element, name)) }
+        return texts
+    }
+
+    private static func services(_ texts: [String]) throws(JobLine.Problem) -> [ServiceUse] {
+        var uses: [ServiceUse] = []
+        for text in texts {
+            guard let use = ServiceUse(text: text) else {
+                throw JobLine.Problem(
+                    cause: "the service \"\(text)\" is not NAME/KEY:WEIGHT",
+                    fix: "write stripe, stripe/tenant-7 or stripe/tenant-7:2")
+            }
+            uses.append(use)
+        }
+        return uses
     }
 
     private static func metadata(_ value: JSONValue) throws(JobLine.Problem) -> [String: String] {

@@ -39,7 +39,7 @@ struct JobDefaults: Sendable {
 enum JobLine {
     static let keys = [
         "type", "queue", "payload", "delay", "at", "priority", "maxAttempts", "timeout", "expiry", "unique",
-        "uniqueFor", "onDuplicate", "group", "key", "ordered", "retention", "tags", "metadata",
+        "uniqueFor", "onDuplicate", "group", "key", "ordered", "retention", "services", "tags", "metadata",
     ]
 
     /// Why a line is no job.
