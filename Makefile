@@ -1,9 +1,10 @@
-.PHONY: help setup build release test examples lint format demo simulate mutants bench clean
+.PHONY: help setup build release test examples example-video example-deletion lint format demo simulate mutants bench bench-groups clean
 
 SEEDS ?= 2000
+JOBS ?= 1000
 
 help: ## Shows this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Installs the Debian packages that are missing.
 	@scripts/setup.sh
@@ -21,6 +22,16 @@ test: ## Installs what the tests need and runs them.
 
 examples: setup ## Builds the example packages and runs their tests.
 	swift test --package-path Examples/TestingExample --scratch-path .build/examples
+
+example-video: setup ## Runs a workflow, the video pipeline, on a coordinator of its own.
+	swift build --product martlet
+	swift build --product video-pipeline
+	python3 scripts/run_example.py video
+
+example-deletion: setup ## Runs a batch, the deletion of an account with JOBS files.
+	swift build --product martlet
+	swift build --product account-deletion
+	python3 scripts/run_example.py deletion $(JOBS)
 
 lint: ## Checks the format.
 	swift format lint --strict --recursive Sources Tests Examples benchmarks Package.swift
@@ -46,6 +57,11 @@ mutants: setup ## Plants bugs one at a time; the simulation must find each withi
 bench: setup ## Measures throughput and latency beside a bare reference loop.
 	swift build -c release
 	python3 benchmarks/run.py
+
+bench-groups: setup ## Measures a batch of a million jobs and workflows of 10,000: time and memory.
+	swift build -c release --product martlet
+	swift build -c release --product group-benchmark
+	python3 benchmarks/groups.py
 
 clean: ## Removes what was built.
 	rm -rf .build

@@ -98,8 +98,9 @@ extension JobOptions {
         get { self.rare?.value.metadata ?? [:] }
         set { self.change { $0.metadata = newValue } }
     }
-    /// The batch that the job belongs to.
-    package var batch: BatchID? {
+    /// The batch that the job joins. A handler that is a member of it may add others as its follow-ups also when it is
+    /// closed, as long as it has not ended.
+    public var batch: BatchID? {
         get { self.rare?.value.batch }
         set { self.change { $0.batch = newValue } }
     }

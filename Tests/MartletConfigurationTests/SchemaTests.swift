@@ -42,6 +42,17 @@ private func shipped(_ name: String) throws -> [UInt8] {
         #expect(configuration.jobTypes["catalogue.import"]?.concurrency == 2)
     }
 
+    /// What the guide to control, operations and the README show.
+    @Test func theOtherExamplesAreValid() throws {
+        let sources = try ["retention", "limits", "machines"].map { try shipped("Examples/\($0).cluster.json") }
+        for source in sources { #expect(self.schema.problem(in: try JSONReader.value(of: source)) == nil) }
+        let billing = try #require(try ClusterConfiguration(json: sources[0]).queues["billing"]?.retention)
+        #expect(billing.succeeded == .seconds(90 * 86400) && billing.dead == .seconds(86400))
+        let limits = try ClusterConfiguration(json: sources[1])
+        #expect(limits.queues["imports"]?.concurrency == 20 && limits.jobTypes["report"]?.concurrency == 5)
+        #expect(try ClusterConfiguration(json: sources[2]).tokenFile == "/etc/martlet/token")
+    }
+
     /// What is documented is what is read.
     @Test func schemaHasTheKeysThatAreRead() {
         #expect(self.schema.keys() == ClusterConfiguration.keys.mapValues { $0.sorted() })

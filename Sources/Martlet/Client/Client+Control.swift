@@ -3,6 +3,10 @@ import MartletRuntime
 import MartletWire
 
 /// Changing what was submitted.
+///
+/// A request whose answer is lost is made again. What changes one job, or ends a pause, then finds it done, and may say
+/// so by `false`: that says how things are, not that this call did nothing. An operation on all that match may be recorded
+/// twice then, of which the second finds nothing left to do.
 extension Client {
     // MARK: One job
 
@@ -92,9 +96,13 @@ extension Client {
 
     /// An operation on many jobs, or nil if it is not known (any more).
     public func bulkChange(_ id: UInt64) async throws(MartletError) -> BulkChange? {
-        let list: BulkList = try await self.ask(ListBulk())
-        return list.operations.first { $0.id == id }.map {
-            BulkChange(id: $0.id, count: Int($0.changed), isFinished: $0.finishedAt != nil)
+        switch try await self.reply(to: ListBulk(id: id), as: BulkList.self) {
+        case .message(let list):
+            return list.operations.first.map {
+                BulkChange(id: $0.id, count: Int($0.changed), isFinished: $0.finishedAt != nil)
+            }
+        case .refused(let refusal) where refusal.code == .notFound: return nil
+        case .refused(let refusal): throw MartletError(refusal)
         }
     }
 

@@ -26,8 +26,10 @@ extension Client {
 
     /// Waits until a job has ended.
     ///
-    /// A result reaches who waits for it also if the job is not kept; who asks later finds it only as long as
-    /// ``JobOptions/retention`` says.
+    /// It asks the coordinator, whose answer waits there for the job's end, 20 seconds at a time. A job that is not kept
+    /// is gone with its end: its outcome reaches only a request that waits at that moment, and is missed between two
+    /// requests, by a reply that is lost, and over a restart of the coordinator. `.notFound` is thrown then. Where an
+    /// outcome matters, set ``JobOptions/retention``.
     ///
     /// - Parameter timeout: how long to wait; for ever if nil.
     /// - Throws: ``MartletError``: `.notFound` if there is no such job any more, `.timedOut` if it has not ended by
