@@ -29,6 +29,19 @@ struct CommandContext: Sendable {
     }
 }
 
+extension CommandContext {
+    /// Prints a list: a table for people, or a remark that there is none, and a JSON object a line for programs.
+    func show<Row>(_ rows: [Row], none: String, json: (Row) -> JSONOutput, table: ([Row]) -> Table) {
+        if self.isJSON {
+            self.console.print(lines: rows.map { json($0).text })
+        } else if rows.isEmpty {
+            self.console.note(none)
+        } else {
+            self.console.print(table(rows))
+        }
+    }
+}
+
 /// A configuration with where it came from.
 struct LoadedConfiguration: Sendable {
     let configuration: ClusterConfiguration

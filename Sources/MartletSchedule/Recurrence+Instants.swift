@@ -22,14 +22,7 @@ extension Recurrence {
 
     /// The next `count` instants after `time`, or as many as there are.
     public func previews(after time: WallTime, count: Int) -> [WallTime] {
-        precondition(count >= 0, "a count cannot be negative")
-        var instants: [WallTime] = []
-        var at = time
-        while instants.count < count, let next = self.next(after: at) {
-            instants.append(next)
-            at = next
-        }
-        return instants
+        time.successors(count) { self.next(after: $0) }
     }
 
     /// The first `max` instants of a range, or as many as there are.
@@ -106,5 +99,15 @@ extension Recurrence {
             at = next
         }
         return count
+    }
+}
+
+extension WallTime {
+    /// Up to `count` times, each the next one of that before it.
+    func successors(_ count: Int, next: (WallTime) -> WallTime?) -> [WallTime] {
+        precondition(count >= 0, "a count cannot be negative")
+        var times: [WallTime] = []
+        while times.count < count, let time = next(times.last ?? self) { times.append(time) }
+        return times
     }
 }

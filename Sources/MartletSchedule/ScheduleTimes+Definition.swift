@@ -13,12 +13,6 @@ extension ScheduleTimes {
 
     /// The next `count` instants after `time` within the bounds, or as many as there are.
     package func previews(after time: WallTime, count: Int) -> [WallTime] {
-        var instants: [WallTime] = []
-        var at = time
-        while instants.count < count, let next = self.next(after: at) {
-            instants.append(next)
-            at = next
-        }
-        return instants
+        time.successors(count) { self.next(after: $0) }
     }
 }

@@ -1,4 +1,4 @@
-import MartletCore
+package import MartletCore
 
 extension SubmitWorkflow {
     package var frameBytesEstimate: Int { self.submit.frameBytesEstimate + self.members.count * 48 }
@@ -96,21 +96,18 @@ extension OpenBatch {
     }
 }
 
-extension CloseBatch {
-    package func encode(into writer: inout FrameWriter) { writer.record { $0.write(self.id.rawValue) } }
-
-    package init(from reader: inout FrameReader) throws(WireError) {
-        try reader.nextRecord()
-        self.id = BatchID(rawValue: try reader.read())
-    }
+/// A message that names a batch and says nothing else.
+package protocol BatchQuestion: Message {
+    var id: BatchID { get }
+    init(id: BatchID)
 }
 
-extension ShowBatch {
+extension BatchQuestion {
     package func encode(into writer: inout FrameWriter) { writer.record { $0.write(self.id.rawValue) } }
 
     package init(from reader: inout FrameReader) throws(WireError) {
         try reader.nextRecord()
-        self.id = BatchID(rawValue: try reader.read())
+        self.init(id: BatchID(rawValue: try reader.read()))
     }
 }
 

@@ -42,7 +42,7 @@ package struct OpenBatch: Message {
 }
 
 /// No more jobs are added to a batch. Answered by ``BatchDetail`` once that is durable, as often as it is asked.
-package struct CloseBatch: Message {
+package struct CloseBatch: BatchQuestion {
     package static let kind = FrameKind.closeBatch
 
     package var id: BatchID
@@ -52,7 +52,7 @@ package struct CloseBatch: Message {
     }
 }
 
-package struct ShowBatch: Message {
+package struct ShowBatch: BatchQuestion {
     package static let kind = FrameKind.showBatch
 
     package var id: BatchID

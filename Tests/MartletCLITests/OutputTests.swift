@@ -47,8 +47,11 @@ import Testing
             id: job.id, name: "w", createdAt: job.createdAt, finishedAt: nil, total: 1, open: 0, failed: 1)
         let detail = WorkflowDetail(
             workflow: view, members: [WorkflowDetail.Member(name: "t", parents: [], job: job)], next: nil)
-        let lines = WorkflowTree(detail).lines(now: job.createdAt, style: .plain)
+        let lines = WorkflowTree(detail).lines(now: job.createdAt, width: nil, style: .plain)
         #expect(lines.count == 2 && lines[1].hasSuffix("exit 1: " + shown), "\(lines)")
+        let narrow = WorkflowTree(detail).lines(now: job.createdAt, width: 24, style: .plain)
+        #expect(narrow[0] == "w" && narrow[1].hasPrefix("workflow 1, 1 of 1 jobs"), "the head takes two lines")
+        #expect(narrow.allSatisfy { $0.count <= 24 } && narrow[2].hasSuffix("…"), "\(narrow)")
         #expect("\(CommandError(.failure, text))" == shown)
         #expect(HumanText.printable("naïve 😀") == "naïve 😀")
     }
@@ -141,6 +144,18 @@ import Testing
     }
 }
 
+@Suite struct StyledLineTests {
+    @Test func isCutWhereItWouldBeTooWide() {
+        var line = StyledLine("red", .red)
+        line.add("\nand more")
+        #expect(line.width == 13)
+        #expect(line.text(style: .plain, width: nil) == "red\\nand more")
+        #expect(line.text(style: .plain, width: 13) == "red\\nand more")
+        #expect(line.text(style: .plain, width: 8) == "red\\nan…")
+        #expect(line.text(style: Style(isColoured: true), width: 3) == "\u{1B}[31mre\u{1B}[0m…")
+    }
+}
+
 @Suite struct ProgressBarTests {
     @Test func showsShareRateAndTimeLeft() {
         let bar = ProgressBar(total: 1000, noun: "jobs")
@@ -150,6 +165,14 @@ import Testing
             let line = bar.line(done: 500, progress: 250, elapsed: .seconds(2), width: width, style: .plain)
             #expect(line.count <= max(width, 35))
         }
+    }
+
+    /// The pace is that since it is shown.
+    @Test func knowsWhatWasDoneBefore() {
+        let bar = ProgressBar(total: 1000, noun: "jobs", before: 600)
+        let line = bar.line(done: 100, progress: 700, elapsed: .seconds(2), width: 60, style: .plain)
+        #expect(line.hasPrefix("700 jobs ") && line.hasSuffix("70%  50/s  6s left"), "\(line)")
+        #expect(bar.line(done: 0, progress: 600, elapsed: .seconds(1), width: 60, style: .plain).hasSuffix("60%  0/s"))
     }
 
     @Test func showsWhatItKnowsOfAnEndlessInput() {

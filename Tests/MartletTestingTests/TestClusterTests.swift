@@ -119,7 +119,7 @@ struct MailServerDown: Error {}
     }
 
     @Test func aHandlerThatDoesNotEndIsNamed() async throws {
-        let cluster = try await TestCluster(TestConfiguration(patience: .milliseconds(50))) { worker in
+        let cluster = try await TestCluster(TestConfiguration(patience: .seconds(1))) { worker in
             worker.register(raw: "hang") { _, _ in
                 let (stream, continuation) = AsyncStream<Int>.makeStream()
                 for await _ in stream {}

@@ -56,7 +56,7 @@ public struct Workflow: Sendable {
     private(set) var problem: MartletError?
     private var names: [String: Int] = [:]
 
-    static let payloadsMax = 6 << 20
+    package static let payloadsMax = 6 << 20
 
     public init(_ name: String) {
         self.name = name

@@ -17,6 +17,9 @@ struct AdminClient: Sendable {
 
     func job(_ id: JobID) async throws(CommandError) -> JobDetail { try await self.ask(ShowJob(id: id)) }
 
+    /// Nil if the job is not there (any more).
+    func jobIfThere(_ id: JobID) async throws(CommandError) -> JobDetail? { try await self.askIfThere(ShowJob(id: id)) }
+
     func queues() async throws(CommandError) -> [QueueView] {
         let list: QueueList = try await self.ask(ListQueues())
         return list.queues
@@ -65,6 +68,24 @@ struct AdminClient: Sendable {
     }
 
     func ask<Answer: Message>(_ question: some Message) async throws(CommandError) -> Answer {
+        switch try await self.reply(to: question, as: Answer.self) {
+        case .message(let answer): return answer
+        case .refused(let refusal): throw CommandError(refusal)
+        }
+    }
+
+    /// Nil if what is asked after is not there (any more).
+    func askIfThere<Answer: Message>(_ question: some Message) async throws(CommandError) -> Answer? {
+        switch try await self.reply(to: question, as: Answer.self) {
+        case .message(let answer): return answer
+        case .refused(let refusal) where refusal.code == .notFound: return nil
+        case .refused(let refusal): throw CommandError(refusal)
+        }
+    }
+
+    private func reply<Answer: Message>(
+        to question: some Message, as _: Answer.Type
+    ) async throws(CommandError) -> Reply<Answer> {
         let frame: Bytes
         do {
             frame = try await self.connection.request(question.encoded(), timeout: self.timeout)
@@ -72,18 +93,11 @@ struct AdminClient: Sendable {
             throw Self.failure(error, address: self.address, timeout: self.timeout)
         }
         do {
-            switch try Reply<Answer>.decode(frame) {
-            case .message(let answer): return answer
-            case .refused(let reply): throw CommandError(reply)
-            }
-        } catch let error as CommandError {
-            throw error
-        } catch let error as WireError {
+            return try Reply<Answer>.decode(frame)
+        } catch {
             throw CommandError(
                 .failure, "the answer of \(self.address) makes no sense: \(error)",
                 fix: "check that a coordinator of this version listens there")
-        } catch {
-            throw CommandError(.failure, "\(error)")
         }
     }
 

@@ -74,6 +74,18 @@ struct ParsedArguments: Sendable {
         throw .usage("\(what): \"\(name)\" \(problem)", fix: "use up to 128 letters, digits and . _ - : /")
     }
 
+    func batchID(_ option: String) throws(CommandError) -> BatchID? {
+        guard let text = self.string(option) else { return nil }
+        return try Self.batchID(text)
+    }
+
+    static func batchID(_ text: String) throws(CommandError) -> BatchID {
+        guard let value = Int64(text), value >= 0 else {
+            throw .usage("\"\(text)\" is no batch id", fix: "give its number, as \"martlet batch list\" shows it")
+        }
+        return BatchID(rawValue: UInt64(value))
+    }
+
     static func jobID(_ text: String) throws(CommandError) -> JobID {
         guard let value = Int64(text), value >= 0 else {
             throw .usage("\"\(text)\" is no job id", fix: "job ids are numbers, as \"martlet jobs list\" shows them")

@@ -13,12 +13,10 @@ enum BulkCommand {
                 action: { arguments, context in
                     try await CoordinatorSession.use(arguments, context) { session in
                         let operations = try await session.client.bulk(nil)
-                        if context.isJSON {
-                            context.console.print(lines: operations.map { BulkText.json($0).text })
-                        } else if operations.isEmpty {
-                            context.console.note("There was no operation on many jobs.")
-                        } else {
-                            context.console.print(BulkText.table(operations, now: session.wallTime))
+                        context.show(
+                            operations, none: "There was no operation on many jobs.", json: { BulkText.json($0) }
+                        ) {
+                            BulkText.table($0, now: session.wallTime)
                         }
                     }
                 }),

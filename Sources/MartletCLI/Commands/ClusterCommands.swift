@@ -23,13 +23,9 @@ enum QueuesCommand {
                     queues.append(QueueView(queue: pause.name, type: "-"))
                 }
                 queues = queues.filter { name == nil || $0.queue == name }
-                if context.isJSON {
-                    context.console.print(lines: queues.map { ClusterText.json($0, pauses: pauses).text })
-                } else if queues.isEmpty {
-                    context.console.note(
-                        name.map { "No queue \"\($0)\" has held a job." } ?? "No job was submitted yet.")
-                } else {
-                    context.console.print(ClusterText.table(queues, pauses: pauses, now: session.wallTime))
+                let none = name.map { "No queue \"\($0)\" has held a job." } ?? "No job was submitted yet."
+                context.show(queues, none: none, json: { ClusterText.json($0, pauses: pauses) }) {
+                    ClusterText.table($0, pauses: pauses, now: session.wallTime)
                 }
             }
         })
@@ -49,12 +45,8 @@ enum NodesCommand {
         action: { arguments, context in
             try await CoordinatorSession.use(arguments, context) { session in
                 let nodes = try await session.client.nodes()
-                if context.isJSON {
-                    context.console.print(lines: nodes.map { ClusterText.json($0).text })
-                } else if nodes.isEmpty {
-                    context.console.note("No worker is connected.")
-                } else {
-                    context.console.print(ClusterText.table(nodes))
+                context.show(nodes, none: "No worker is connected.", json: { ClusterText.json($0) }) {
+                    ClusterText.table($0)
                 }
             }
         })

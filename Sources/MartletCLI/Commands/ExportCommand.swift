@@ -74,23 +74,3 @@ enum ExportCommand {
         return String(decoding: text, as: UTF8.self)
     }
 }
-
-extension AdminClient {
-    /// Nil if the job is not there (any more).
-    func jobIfThere(_ id: JobID) async throws(CommandError) -> JobDetail? {
-        do {
-            let frame = try await self.connection.request(ShowJob(id: id).encoded(), timeout: self.timeout)
-            switch try Reply<JobDetail>.decode(frame) {
-            case .message(let detail): return detail
-            case .refused(let reply) where reply.code == .notFound: return nil
-            case .refused(let reply): throw CommandError(reply)
-            }
-        } catch let error as CommandError {
-            throw error
-        } catch let error as TransportError {
-            throw Self.failure(error, address: self.address, timeout: self.timeout)
-        } catch {
-            throw CommandError(.failure, "the answer of \(self.address) makes no sense: \(error)")
-        }
-    }
-}

@@ -44,12 +44,7 @@ struct JobSelectionArguments: Sendable {
         selection.type = try arguments.name("type")
         selection.tag = arguments.string("tag")
         selection.group = arguments.string("group")
-        if let text = arguments.string("batch") {
-            guard let batch = UInt64(text) else {
-                throw .usage("--batch: \"\(text)\" is no batch id", fix: "give its number")
-            }
-            selection.batch = BatchID(rawValue: batch)
-        }
+        selection.batch = try arguments.batchID("batch")
         if let age = try arguments.duration("older-than", in: .zero ... .seconds(3650 * 86400)) {
             selection.createdBefore = now - age
         }

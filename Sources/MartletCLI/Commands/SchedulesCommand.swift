@@ -37,12 +37,8 @@ enum SchedulesCommand {
     @Sendable private static func list(_ arguments: ParsedArguments, _ context: CommandContext) async throws {
         try await CoordinatorSession.use(arguments, context) { session in
             let schedules = try await session.client.schedules()
-            if context.isJSON {
-                context.console.print(lines: schedules.map { ScheduleText.json($0).text })
-            } else if schedules.isEmpty {
-                context.console.note("There is no schedule.")
-            } else {
-                context.console.print(ScheduleText.table(schedules, now: session.wallTime))
+            context.show(schedules, none: "There is no schedule.", json: { ScheduleText.json($0) }) {
+                ScheduleText.table($0, now: session.wallTime)
             }
         }
     }

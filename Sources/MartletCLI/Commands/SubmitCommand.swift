@@ -43,6 +43,7 @@ enum SubmitCommand {
             .option("retain", "DURATION", "How long the job and its result stay visible after it succeeded"),
             .option("tag", "NAME", "A tag to find the job by; may be repeated", isRepeated: true),
             .option("meta", "NAME=VALUE", "Metadata for the handler; may be repeated", isRepeated: true),
+            .option("batch", "ID", "Add the job, or each job of --from, to an open batch"),
             .flag("await", "Wait until the job has ended and print its result; --retain is 1m unless given"),
             .option("skip", "LINES", "Pass over lines at the start of --from, to go on after a failure"),
             .option("address", short: "a", "ADDRESS", "Where the coordinator is (MARTLET_ADDRESS; else cluster.json)"),
@@ -239,7 +240,8 @@ enum SubmitCommand {
             "\(HumanText.count(count, "job")) submitted in \(HumanText.duration(elapsed)) (\(rate)/s)")
     }
 
-    private static func withClient(
+    /// Runs `body` with a client that goes on trying for as long as `--wait` says.
+    static func withClient(
         _ arguments: ParsedArguments, _ context: CommandContext, _ body: @Sendable (Client) async throws -> Void
     ) async throws {
         let wait = try arguments.duration("wait", in: CoordinatorSession.waitRange) ?? .seconds(30)

@@ -1,11 +1,40 @@
+import Martlet
+import MartletConfiguration
 import MartletCore
 import MartletWire
 
 /// `martlet workflow`: jobs that wait for others.
 enum WorkflowCommand {
     static let spec = CommandSpec(
-        name: "workflow", summary: "look at workflows: jobs that wait for others",
+        name: "workflow", summary: "submit workflows, jobs that wait for others, and look at them",
         subcommands: [
+            CommandSpec(
+                name: "submit", summary: "submit a workflow, whole or not at all, and print its number",
+                discussion: [
+                    "Each line of the file is a job: an object with the keys of \"martlet submit --from\", and "
+                        + HumanText.list(WorkflowFile.keys, last: "and") + ". What \"after\" names, a job or a list "
+                        + "of them, must succeed before the job may run; otherwise the job is cancelled. \"afterEnd\" "
+                        + "waits for an end of any kind, \"afterFailure\" for one that is no success. A line may name "
+                        + "a later one. A line without a name is called as its type.",
+                    "A job that a program runs is not told of its parents' results; one in Swift is.",
+                ],
+                operands: [
+                    OperandSpec(name: "NAME", help: "What people call it"),
+                    OperandSpec(name: "FILE", help: "A JSONL file; - is standard input"),
+                ],
+                options: [
+                    .option("queue", short: "q", "NAME", "The queue of jobs that name none (default)"),
+                    .option(
+                        "address", short: "a", "ADDRESS",
+                        "Where the coordinator is (MARTLET_ADDRESS; else cluster.json)"),
+                    .option("wait", "DURATION", "How long to go on trying (30s)"),
+                ],
+                examples: [
+                    .init(
+                        command: "martlet workflow submit \"video 7\" video.jsonl",
+                        meaning: "Submit the jobs of a file, and what waits for what.")
+                ],
+                action: Self.submit),
             CommandSpec(
                 name: "list", summary: "list workflows, the latest first",
                 options: [.option("limit", short: "n", "COUNT", "How many at most (20)")]
@@ -25,16 +54,27 @@ enum WorkflowCommand {
                 action: Self.show),
         ])
 
+    @Sendable private static func submit(_ arguments: ParsedArguments, _ context: CommandContext) async throws {
+        let configuration = try context.loadConfiguration().configuration
+        var defaults = JobDefaults()
+        if let queue = try arguments.name("queue") { defaults.queue = queue }
+        defaults.retryPolicies = configuration.jobTypes.mapValues(\.retry)
+        let workflow = try WorkflowFile.workflow(
+            arguments.operands[0], path: arguments.operands[1], defaults: defaults,
+            payloadMax: configuration.limits.payloadMax)
+        try await SubmitCommand.withClient(arguments, context) { client in
+            let handle = try await client.submit(workflow)
+            let json = JSONOutput.object([("id", .id(handle.id)), ("jobs", .count(workflow.count))])
+            context.console.print(context.isJSON ? json.text : "\(handle.id)")
+        }
+    }
+
     @Sendable private static func list(_ arguments: ParsedArguments, _ context: CommandContext) async throws {
         let limit = try arguments.count("limit", in: 1...1000) ?? 20
         try await CoordinatorSession.use(arguments, context) { session in
             let workflows = try await session.client.workflows(ListWorkflows(limit: UInt32(limit)))
-            if context.isJSON {
-                context.console.print(lines: workflows.map { GroupText.json($0).text })
-            } else if workflows.isEmpty {
-                context.console.note("There are no workflows.")
-            } else {
-                context.console.print(GroupText.table(workflows, now: session.wallTime))
+            context.show(workflows, none: "There are no workflows.", json: { GroupText.json($0) }) {
+                GroupText.table($0, now: session.wallTime)
             }
         }
     }
@@ -52,94 +92,9 @@ enum WorkflowCommand {
                 context.console.print(GroupText.json(detail).text)
             } else {
                 context.console.print(
-                    lines: WorkflowTree(detail).lines(now: session.wallTime, style: context.console.output))
+                    lines: WorkflowTree(detail).lines(
+                        now: session.wallTime, width: context.console.width, style: context.console.output))
             }
         }
-    }
-}
-
-/// `martlet batch`: sets of jobs.
-enum BatchCommand {
-    static let spec = CommandSpec(
-        name: "batch", summary: "look at batches: sets of jobs that are counted together",
-        subcommands: [
-            CommandSpec(
-                name: "list", summary: "list batches, the latest first",
-                options: [.option("limit", short: "n", "COUNT", "How many at most (20)")]
-                    + CommandTree.connectionOptions,
-                examples: [.init(command: "martlet batch list", meaning: "The last twenty batches.")],
-                action: Self.list),
-            CommandSpec(
-                name: "show", summary: "show how far a batch has got",
-                operands: [OperandSpec(name: "ID", help: "The batch's number")],
-                options: [.flag("watch", short: "w", "Go on showing it until it has ended")]
-                    + CommandTree.connectionOptions,
-                examples: [
-                    .init(command: "martlet batch show 42 --watch", meaning: "Watch a batch until it has ended.")
-                ],
-                action: Self.show),
-            CommandSpec(
-                name: "close", summary: "let a batch end: it takes no more jobs",
-                operands: [OperandSpec(name: "ID", help: "The batch's number")],
-                options: CommandTree.connectionOptions,
-                examples: [
-                    .init(command: "martlet batch close 42", meaning: "Close a batch whose client is gone.")
-                ],
-                action: { arguments, context in
-                    let id = try Self.id(arguments)
-                    try await CoordinatorSession.use(arguments, context) { session in
-                        Self.print(try await session.client.close(id), session, context)
-                    }
-                }),
-        ])
-
-    private static let watchInterval: Duration = .milliseconds(500)
-
-    @Sendable private static func list(_ arguments: ParsedArguments, _ context: CommandContext) async throws {
-        let limit = try arguments.count("limit", in: 1...1000) ?? 20
-        try await CoordinatorSession.use(arguments, context) { session in
-            let batches = try await session.client.batches(ListBatches(limit: UInt32(limit)))
-            if context.isJSON {
-                context.console.print(lines: batches.map { GroupText.json($0).text })
-            } else if batches.isEmpty {
-                context.console.note("There are no batches.")
-            } else {
-                context.console.print(GroupText.table(batches, now: session.wallTime))
-            }
-        }
-    }
-
-    @Sendable private static func show(_ arguments: ParsedArguments, _ context: CommandContext) async throws {
-        let id = try Self.id(arguments)
-        try await CoordinatorSession.use(arguments, context) { session in
-            var batch = try await session.client.batch(id)
-            if arguments.flag("watch") {
-                let done = Int(clamping: batch.total - batch.pending)
-                let bar = ProgressBar(total: Int(clamping: batch.total), noun: "jobs ended")
-                var reporter = ProgressReporter(bar, console: context.console)
-                while batch.finishedAt == nil {
-                    let ended = Int(clamping: batch.total - batch.pending)
-                    reporter.show(done: max(0, ended - done), progress: ended, isQuiet: context.isJSON)
-                    try await Task.sleep(for: Self.watchInterval)
-                    batch = try await session.client.batch(id)
-                }
-                reporter.clear()
-            }
-            Self.print(batch, session, context)
-        }
-    }
-
-    private static func print(_ batch: BatchView, _ session: CoordinatorSession, _ context: CommandContext) {
-        if context.isJSON {
-            context.console.print(GroupText.json(batch).text)
-        } else {
-            context.console.print(
-                lines: GroupText.page(
-                    batch, now: session.wallTime, width: context.console.width ?? 80, style: context.console.output))
-        }
-    }
-
-    private static func id(_ arguments: ParsedArguments) throws -> BatchID {
-        BatchID(rawValue: try ParsedArguments.jobID(arguments.operands[0]).rawValue)
     }
 }

@@ -5,7 +5,7 @@ struct ProgressReporter {
     private static let redrawInterval: Duration = .milliseconds(100)
     private static let lineInterval: Duration = .seconds(10)
 
-    private let bar: ProgressBar
+    var bar: ProgressBar
     private let console: Console
     private let width: Int
     private let start: ContinuousClock.Instant

@@ -28,25 +28,40 @@ struct WorkflowTree {
         self.roots = roots
     }
 
-    func lines(now: WallTime, style: Style) -> [String] {
+    /// - Parameter width: columns of the terminal; nil if lines may be as long as they are.
+    func lines(now: WallTime, width: Int?, style: Style) -> [String] {
+        var lines = self.head(now: now, width: width).map { $0.text(style: style, width: width) }
+        // A stack, since a chain may be 10,000 deep.
+        var left = self.siblings(self.roots, indent: "")
+        while let next = left.popLast() {
+            lines.append(
+                self.line(next.place, behind: next.indent + next.branch, now: now).text(style: style, width: width))
+            let indent = next.indent + (next.branch == "├─ " ? "│  " : "   ")
+            left += self.siblings(self.children[next.place], indent: Self.shortened(indent))
+        }
+        return lines
+    }
+
+    /// One line, or two if the name is long.
+    private func head(now: WallTime, width: Int?) -> [StyledLine] {
         let workflow = self.detail.workflow
         let done = workflow.total - workflow.open
         let end =
             workflow.finishedAt.map { "ended \(HumanText.relative($0 - now))" }
             ?? "begun \(HumanText.relative(workflow.createdAt - now))"
-        let failed = workflow.failed > 0 ? style.apply(.red, ", \(HumanText.number(workflow.failed)) failed") : ""
-        var lines = [
-            "\(style.apply(.bold, workflow.name))  workflow \(workflow.id), "
-                + "\(HumanText.number(done)) of \(HumanText.number(workflow.total)) jobs ended\(failed), \(end)"
-        ]
-        // A stack, since a chain may be 10,000 deep.
-        var left = self.siblings(self.roots, indent: "")
-        while let next = left.popLast() {
-            lines.append(next.indent + next.branch + self.text(next.place, now: now, style: style))
-            let indent = next.indent + (next.branch == "├─ " ? "│  " : "   ")
-            left += self.siblings(self.children[next.place], indent: Self.shortened(indent))
+        func add(to line: inout StyledLine) {
+            line.add(
+                "workflow \(workflow.id), \(HumanText.number(done)) of \(HumanText.number(workflow.total)) jobs ended")
+            if workflow.failed > 0 { line.add(", \(HumanText.number(workflow.failed)) failed", .red) }
+            line.add(", \(end)")
         }
-        return lines
+        var line = StyledLine(workflow.name, .bold)
+        line.add("  ")
+        add(to: &line)
+        guard let width, line.width > width else { return [line] }
+        var rest = StyledLine()
+        add(to: &rest)
+        return [StyledLine(workflow.name, .bold), rest]
     }
 
     /// Beyond this a line says nothing more by being further to the right.
@@ -61,20 +76,25 @@ struct WorkflowTree {
         }
     }
 
-    private func text(_ place: Int, now: WallTime, style: Style) -> String {
+    private func line(_ place: Int, behind branch: String, now: WallTime) -> StyledLine {
         let member = self.detail.members[place]
-        let mark = style.apply(JobText.ink(member.job.state), Self.mark(member.job.state))
-        var text = "\(mark) \(style.apply(.bold, member.name))  \(member.job.id)  "
-        text += style.apply(JobText.ink(member.job.state), "\(member.job.state)")
-        if let node = member.job.node { text += " on \(node)" }
-        if let finished = member.job.finishedAt { text += style.apply(.dim, " \(HumanText.relative(finished - now))") }
-        if let failure = member.job.lastFailure, member.job.state != .succeeded {
-            text += style.apply(.dim, " " + HumanText.printable("\(failure.kind): \(failure.message)"))
-        }
-        let kind = member.parents.last.map { Self.note($0.kind) } ?? ""
+        let ink = JobText.ink(member.job.state)
+        var line = StyledLine(branch)
+        line.add(Self.mark(member.job.state), ink)
+        line.add(" ")
+        line.add(member.name, .bold)
+        line.add("  \(member.job.id)  ")
+        line.add("\(member.job.state)", ink)
+        if let node = member.job.node { line.add(" on \(node)") }
+        if let finished = member.job.finishedAt { line.add(" \(HumanText.relative(finished - now))", .dim) }
+        line.add(member.parents.last.map { Self.note($0.kind) } ?? "")
         let others = member.parents.dropLast().compactMap { self.placeOf[$0.id] }.map { self.detail.members[$0].name }
-        if !others.isEmpty { text += style.apply(.dim, "  also after \(Self.list(others))") }
-        return text + kind
+        if !others.isEmpty { line.add("  also after \(Self.list(others))", .dim) }
+        // Last, since it may be long.
+        if let failure = member.job.lastFailure, member.job.state != .succeeded {
+            line.add("  \(failure.kind): \(failure.message)", .dim)
+        }
+        return line
     }
 
     private static func list(_ names: [String]) -> String {

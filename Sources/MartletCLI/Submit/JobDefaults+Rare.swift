@@ -74,6 +74,7 @@ extension JobDefaults {
         {
             self.changeUnique { $0.conflict = known.conflict }
         }
+        self.rare.batch = try arguments.batchID("batch")
         self.rare.group = arguments.string("group")
         self.rare.key = arguments.string("key")
         self.rare.isOrdered = arguments.flag("ordered")

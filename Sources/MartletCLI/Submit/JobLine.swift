@@ -50,15 +50,21 @@ enum JobLine {
 
     /// Reads a line.
     ///
+    /// - Parameters:
+    ///   - keys: what an object may have beside ``keys``.
+    ///   - take: is given the values of those.
     /// - Returns: nil for an empty line.
-    static func job(from line: [UInt8], defaults: JobDefaults, payloadMax: Int) throws(Problem) -> RawJob? {
+    static func job(
+        from line: [UInt8], defaults: JobDefaults, payloadMax: Int, keys: [String] = [],
+        take: (String, JSONValue) throws -> Void = { _, _ in }
+    ) throws(Problem) -> RawJob? {
         guard line.contains(where: { $0 != 0x20 && $0 != 0x09 }) else { return nil }
         let job: RawJob
         do {
             if let type = defaults.type {
                 job = defaults.job(type, payload: line[try JSONReader.check(line)])
             } else {
-                job = try Self.envelope(line, defaults)
+                job = try Self.envelope(line, defaults, keys, take)
             }
         } catch let error as JSONSyntaxError {
             let column = TextPosition(offset: error.offset, in: line).column
@@ -77,7 +83,9 @@ enum JobLine {
         return job
     }
 
-    private static func envelope(_ line: [UInt8], _ defaults: JobDefaults) throws -> RawJob {
+    private static func envelope(
+        _ line: [UInt8], _ defaults: JobDefaults, _ more: [String], _ take: (String, JSONValue) throws -> Void
+    ) throws -> RawJob {
         guard let members = try JSONReader.members(of: line) else {
             throw Problem(
                 cause: "a job is an object such as {\"type\": \"mail.send\", \"payload\": {}}",
@@ -91,14 +99,12 @@ enum JobLine {
                 payload = line[range]
                 continue
             }
-            guard Self.keys.contains(name) else {
-                let nearest = NearestWord.to(name, among: Self.keys)
-                throw Problem(
-                    cause: "unknown key \"\(name)\"",
-                    fix: nearest.map { "did you mean \"\($0)\"?" } ?? "known: \(Self.keys.joined(separator: ", "))")
+            guard Self.keys.contains(name) || more.contains(name) else {
+                throw Self.unknown(name, among: Self.keys + more)
             }
             let value = try JSONReader.value(of: Array(line[range]))
             switch name {
+            case _ where more.contains(name): try take(name, value)
             case "type": type = try Self.name(value, name)
             case "queue": defaults.queue = try Self.name(value, name)
             case "delay": defaults.delay = try Self.duration(value, name, in: JobDefaults.delayRange)
@@ -114,6 +120,13 @@ enum JobLine {
             throw Problem(cause: "the key \"type\" is missing", fix: "add it, or give --type")
         }
         return defaults.job(type, payload: payload)
+    }
+
+    private static func unknown(_ key: String, among keys: [String]) -> Problem {
+        let nearest = NearestWord.to(key, among: keys)
+        return Problem(
+            cause: "unknown key \"\(key)\"",
+            fix: nearest.map { "did you mean \"\($0)\"?" } ?? "known: \(keys.joined(separator: ", "))")
     }
 
     static func name(_ value: JSONValue, _ key: String) throws(Problem) -> String {
