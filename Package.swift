@@ -115,6 +115,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "group-benchmark",
+            dependencies: ["Martlet"],
+            path: "benchmarks/groups",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "store-benchmark",
             dependencies: ["MartletStoreSQLite", "MartletStore", "MartletRuntime", "MartletCore"],
             path: "benchmarks/store",
