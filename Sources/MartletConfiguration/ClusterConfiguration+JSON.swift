@@ -1,11 +1,11 @@
 import MartletCore
 
 extension ClusterConfiguration {
-    /// The keys of `cluster.json`, by the path of the object that holds them; `*` stands for a name of the user's.
+    /// The keys of `cluster.json`, by the path of the object that holds them; `*` stands for a name of the user's or a list's element.
     package static let keys: [String: [String]] = [
         "": [
             "$schema", "listen", "connect", "tokenFile", "store", "limits", "leases", "retain", "queues", "jobTypes",
-            "schedules", "worker",
+            "services", "schedules", "worker",
         ],
         "listen": ["clients", "nodes"],
         "connect": ["clients", "nodes"],
@@ -17,8 +17,14 @@ extension ClusterConfiguration {
         "retain": ["succeeded", "dead", "cancelled", "expired"],
         "queues.*.retain": ["succeeded", "dead", "cancelled", "expired"],
         "queues.*": ["leaseDuration", "retainSucceeded", "retain", "concurrency", "keyConcurrency", "groups"],
-        "jobTypes.*": ["timeout", "retry", "concurrency"],
+        "jobTypes.*": ["timeout", "retry", "concurrency", "services"],
         "jobTypes.*.retry": ["maxAttempts", "initialBackoff", "maxBackoff", "jitter"],
+        "services.*": serviceKeys,
+        "services.*.limits.*": rateKeys,
+        "services.*.perKey": perKeyKeys,
+        "services.*.perKey.limits.*": rateKeys,
+        "services.*.adaptive": adaptiveKeys,
+        "services.*.breaker": breakerKeys,
         "schedules.*": scheduleKeys,
         "schedules.*.retry": ["maxAttempts", "initialBackoff", "maxBackoff", "jitter"],
         "worker": ["slots", "prefetchMax", "drainTimeout"],
@@ -66,7 +72,7 @@ extension ClusterConfiguration {
             queues: try Self.named("queues", in: fields) { fields throws(ConfigurationError) in
                 try Self.queue(fields, retention: retention)
             },
-            jobTypes: try Self.named("jobTypes", in: fields, Self.jobType),
+            jobTypes: try Self.named("jobTypes", in: fields, Self.jobType), services: try Self.services(fields),
             schedules: try Self.schedules(fields), worker: try Self.worker(fields),
             hasTokenInEnvironment: hasTokenInEnvironment)
     }
@@ -175,8 +181,9 @@ extension ClusterConfiguration {
         let timeout = try fields.duration("timeout") ?? JobOptions.defaultTimeout
         let retry = try Self.retry(fields)
         let concurrency = try fields.count("concurrency")
+        let services = try Self.uses(fields)
         return try fields.relative { () throws(ConfigurationError) in
-            try JobType(timeout: timeout, retry: retry, concurrency: concurrency)
+            try JobType(timeout: timeout, retry: retry, concurrency: concurrency, services: services)
         }
     }
 
@@ -216,6 +223,13 @@ extension JSONValue {
     /// Where the key at `path` stands, or the nearest one around it that is there. Names may hold dots themselves.
     fileprivate func offset(ofKey path: String, else outer: Int? = nil) -> Int {
         let fallback = outer ?? self.range.lowerBound
+        if case .array(let elements) = self.content {
+            let place = path.prefix { $0 != "." }
+            guard let index = Int(place), elements.indices.contains(index) else { return fallback }
+            let element = elements[index]
+            return element.offset(
+                ofKey: String(path.dropFirst(place.count + 1)), else: element.range.lowerBound)
+        }
         guard !path.isEmpty, case .object(let members) = self.content else { return fallback }
         for member in members {
             if member.name == path { return member.nameOffset }

@@ -17,6 +17,8 @@ package struct ClusterConfiguration: Hashable, Sendable {
     package let queues: [String: Queue]
     /// Job types with settings of their own, by name.
     package let jobTypes: [String: JobType]
+    /// What external services allow, by name.
+    package let services: [String: ServiceLimits]
     /// Recurring jobs, in the order of their names.
     package let schedules: [ScheduleDefinition]
     package let worker: Worker
@@ -29,8 +31,8 @@ package struct ClusterConfiguration: Hashable, Sendable {
         listen: Listen = .standard, connect: Connect? = nil, tokenFile: String? = nil, store: Store = .standard,
         limits: Limits = .standard, leases: Leases = .standard,
         retention: Retention = .standard, queues: [String: Queue] = [:],
-        jobTypes: [String: JobType] = [:], schedules: [ScheduleDefinition] = [], worker: Worker = .standard,
-        hasTokenInEnvironment: Bool = false
+        jobTypes: [String: JobType] = [:], services: [String: ServiceLimits] = [:],
+        schedules: [ScheduleDefinition] = [], worker: Worker = .standard, hasTokenInEnvironment: Bool = false
     ) throws(ConfigurationError) {
         if tokenFile == nil, !hasTokenInEnvironment {
             for (key, address) in [("clients", listen.clients), ("nodes", listen.nodes)] where !address.isLoopback {
@@ -52,6 +54,7 @@ package struct ClusterConfiguration: Hashable, Sendable {
         for name in jobTypes.keys.sorted() {
             try Self.checkName(name, of: "job type", path: "jobTypes.\(name)")
         }
+        try Self.check(jobTypes, against: services)
         self.listen = listen
         self.connect = connect ?? Connect(clients: listen.clients.dialable, nodes: listen.nodes.dialable)
         self.tokenFile = tokenFile
@@ -61,6 +64,7 @@ package struct ClusterConfiguration: Hashable, Sendable {
         self.retention = retention
         self.queues = queues
         self.jobTypes = jobTypes
+        self.services = services
         self.schedules = schedules
         self.worker = worker
     }
@@ -164,13 +168,17 @@ extension ClusterConfiguration {
         package let retry: RetryPolicy
         /// Jobs of the type that may be with workers at once; nil is no limit.
         package let concurrency: Int?
+        /// What a job takes of services, in the order of their names.
+        package let services: [ServiceUse]
 
         package init(
-            timeout: Duration = JobOptions.defaultTimeout, retry: RetryPolicy = .standard, concurrency: Int? = nil
+            timeout: Duration = JobOptions.defaultTimeout, retry: RetryPolicy = .standard, concurrency: Int? = nil,
+            services: [ServiceUse] = []
         ) throws(ConfigurationError) {
             try Check.duration(timeout, in: .milliseconds(1) ... .seconds(30 * 86400), path: "timeout")
             try Check.concurrency(concurrency, path: "concurrency")
             self.concurrency = concurrency
+            self.services = services
             self.timeout = timeout
             self.retry = retry
         }

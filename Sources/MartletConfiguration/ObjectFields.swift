@@ -33,6 +33,27 @@ struct ObjectFields {
         return try ObjectFields(value, path: self.path(key), known: known)
     }
 
+    /// The objects of a list; none if the key is not there.
+    func array(_ key: String, known: [String]?) throws(ConfigurationError) -> [ObjectFields] {
+        guard let value = self.value(key) else { return [] }
+        guard case .array(let elements) = value.content else {
+            throw self.wrongKind(key, value, expected: "a list", fix: "write it as [ { ... } ]")
+        }
+        var objects: [ObjectFields] = []
+        for (index, element) in elements.enumerated() {
+            objects.append(try ObjectFields(element, path: "\(self.path(key)).\(index)", known: known))
+        }
+        return objects
+    }
+
+    func boolean(_ key: String) throws(ConfigurationError) -> Bool? {
+        guard let value = self.value(key) else { return nil }
+        guard case .boolean(let flag) = value.content else {
+            throw self.wrongKind(key, value, expected: "a boolean", fix: "write true or false, without quotes")
+        }
+        return flag
+    }
+
     func string(_ key: String) throws(ConfigurationError) -> String? {
         guard let value = self.value(key) else { return nil }
         guard case .string(let text) = value.content else {

@@ -8,8 +8,13 @@ package struct CoordinatorSettings: Sendable {
         package let retry: RetryPolicy?
         /// Jobs of the type that may be with nodes at once; nil is no limit.
         package let concurrency: Int?
+        /// What a job takes of services where its submit says nothing.
+        package let services: [ServiceUse]
 
-        package init(timeout: Duration? = nil, retry: RetryPolicy? = nil, concurrency: Int? = nil) {
+        package init(
+            timeout: Duration? = nil, retry: RetryPolicy? = nil, concurrency: Int? = nil, services: [ServiceUse] = []
+        ) {
+            self.services = services
             self.timeout = timeout
             self.retry = retry
             self.concurrency = concurrency
@@ -52,6 +57,8 @@ package struct CoordinatorSettings: Sendable {
     package let retention: Retention
     package let queues: [String: QueueSettings]
     package let typeDefaults: [String: TypeDefaults]
+    /// What external services allow, unless somebody set it live.
+    package let services: [String: ServiceLimits]
     /// Schedules that are to be there, and no others of the file's.
     package let schedules: [ScheduleDefinition]
     /// How long the jobs of a workflow stay after the last of them has ended.
@@ -65,7 +72,8 @@ package struct CoordinatorSettings: Sendable {
         submitJobsMax: Int = 10_000, pendingBytesMax: Int = 64 << 20, payloadCacheMax: Int = 64 << 20,
         nodesMax: Int = 1024, lanesMax: Int = 10_000, times: SessionTimes = SessionTimes(),
         retention: Retention = .standard, queues: [String: QueueSettings] = [:],
-        typeDefaults: [String: TypeDefaults] = [:], schedules: [ScheduleDefinition] = [],
+        typeDefaults: [String: TypeDefaults] = [:], services: [String: ServiceLimits] = [:],
+        schedules: [ScheduleDefinition] = [],
         workflowRetention: Duration = .seconds(3600), batchRetention: Duration = .seconds(24 * 3600)
     ) {
         precondition(workflowRetention >= .zero && batchRetention >= .zero, "a time to stay is not negative")
@@ -87,6 +95,7 @@ package struct CoordinatorSettings: Sendable {
         self.retention = retention
         self.queues = queues
         self.typeDefaults = typeDefaults
+        self.services = services
         self.schedules = schedules
     }
 

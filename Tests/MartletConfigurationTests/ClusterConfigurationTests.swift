@@ -69,7 +69,7 @@ private func read(_ json: String, hasToken: Bool = false) throws -> ClusterConfi
         (
             "{\"nonsense\": 1}",
             "cluster.json:1:2: nonsense: unknown key; known here: listen, connect, tokenFile, store, limits, leases, "
-                + "retain, queues, jobTypes, schedules, worker"
+                + "retain, queues, jobTypes, services, schedules, worker"
         ),
         (
             "{\"queues\": {\"mail\": {\"leaseDuration\": 3}}}",

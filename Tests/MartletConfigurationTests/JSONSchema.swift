@@ -52,6 +52,11 @@ struct JSONSchema {
                 if let problem { return problem }
             }
             return nil
+        case "items":
+            for (index, element) in value.elements.enumerated() {
+                if let problem = self.problem(in: element, argument, at: "\(path)[\(index)]") { return problem }
+            }
+            return nil
         case "propertyNames":
             for member in value.members {
                 let name = JSONValue(content: .string(member.name), range: 0..<0)
@@ -69,7 +74,7 @@ struct JSONSchema {
         }
     }
 
-    /// Keys by object path, `*` for names of the user's.
+    /// Keys by object path, `*` for names of the user's and for the elements of a list.
     func keys() -> [String: [String]] {
         var keys: [String: [String]] = [:]
         self.walk(self.root, at: []) { path, schema in
@@ -108,7 +113,8 @@ struct JSONSchema {
         for member in schema.member("properties")?.members ?? [] {
             self.walk(member.value, at: path + [member.name], visit)
         }
-        if let inner = schema.member("additionalProperties"), case .object = inner.content {
+        for keyword in ["additionalProperties", "items"] {
+            guard let inner = schema.member(keyword), case .object = inner.content else { continue }
             self.walk(inner, at: path + ["*"], visit)
         }
     }

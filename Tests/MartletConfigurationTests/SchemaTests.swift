@@ -32,6 +32,15 @@ private func shipped(_ name: String) throws -> [UInt8] {
         #expect(schedules.map(\.recurrence) == ["0 3 * * *", "@every 15m"])
     }
 
+    /// What the guide on service limits shows.
+    @Test func theExampleOfServicesIsValid() throws {
+        let source = try shipped("Examples/services.cluster.json")
+        #expect(self.schema.problem(in: try JSONReader.value(of: source)) == nil)
+        let configuration = try ClusterConfiguration(json: source)
+        #expect(configuration.services.keys.sorted() == ["mail", "maps", "stripe"])
+        #expect(configuration.jobTypes["charge"]?.services == [ServiceUse("stripe", weight: 2)])
+    }
+
     /// What the guide on fairness shows.
     @Test func theExamplesConfigurationIsValid() throws {
         let source = try shipped("Examples/shop.cluster.json")
@@ -86,6 +95,9 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"schedules\": {\"nightly\": {\"cron\": \"0 3 * * *\", \"zone\": \"Europe/Berlin\", \"type\": \"clean\"}}}",
         "{\"schedules\": {\"a\": {\"every\": \"90s\", \"type\": \"b\", \"payload\": [1], \"missed\": \"all:24\"}}}",
         "{\"schedules\": {\"a\": {\"every\": \"1h\", \"type\": \"b\", \"end\": \"2026-12-24T18:00:00Z\"}}}",
+        "{\"services\": {\"a\": {\"rate\": 5, \"adaptive\": {\"enabled\": false}, \"breaker\": {\"failures\": 3}}}}",
+        "{\"services\": {\"a\": {\"concurrency\": 5}}, \"jobTypes\": {\"b\": {\"services\": {\"a\": 2}}}}",
+        "{\"services\": {\"a\": {\"perKey\": {\"rate\": 1, \"limits\": [{\"rate\": 90, \"per\": \"1h\"}], \"keysMax\": 2}}}}",
     ])
     func acceptsWhatTheLoaderAccepts(json: String) throws {
         let source = Array(json.utf8)
@@ -107,6 +119,12 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"schedules\": {\"a\": {\"every\": \"1h\", \"type\": \"b\", \"overlap\": \"queue\"}}}",
         "{\"schedules\": {\"a\": {\"every\": \"1h\", \"type\": \"b\", \"start\": \"tomorrow\"}}}",
         "{\"schedules\": {\"a b\": {\"every\": \"1h\", \"type\": \"b\"}}}",
+        "{\"services\": {\"a\": {\"rate\": 0}}}", "{\"services\": {\"a\": {\"rate\": -1}}}",
+        "{\"services\": {\"a\": {\"rate\": 5, \"burst\": 0}}}", "{\"services\": {\"a/b\": {\"rate\": 5}}}",
+        "{\"services\": {\"a\": {\"limits\": [{\"per\": \"1s\"}]}}}", "{\"services\": {\"a\": {\"limits\": {}}}}",
+        "{\"services\": {\"a\": {\"rate\": 5, \"adaptive\": {\"floor\": 0}}}}",
+        "{\"services\": {\"a\": {\"rate\": 5, \"breaker\": {\"enabled\": 1}}}}",
+        "{\"jobTypes\": {\"a\": {\"services\": {\"b\": 0}}}}",
         "{\"retain\": {\"dead\": \"always\"}}", "{\"retain\": {\"running\": \"1d\"}}",
         "{\"queues\": {\"a\": {\"groups\": {\"b\": 1.5}}}}", "{\"jobTypes\": {\"a\": {\"concurrency\": -1}}}",
     ])

@@ -118,8 +118,9 @@ extension CoordinatorSettings {
                         concurrency: $0.concurrency, keyConcurrency: $0.keyConcurrency, weights: $0.groups))
             },
             typeDefaults: configuration.jobTypes.mapValues {
-                TypeDefaults(timeout: $0.timeout, retry: $0.retry, concurrency: $0.concurrency)
-            }, schedules: configuration.schedules)
+                TypeDefaults(
+                    timeout: $0.timeout, retry: $0.retry, concurrency: $0.concurrency, services: $0.services)
+            }, services: configuration.services, schedules: configuration.schedules)
     }
 }
 

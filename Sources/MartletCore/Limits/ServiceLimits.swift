@@ -73,8 +73,10 @@ package struct ServiceLimits: Hashable, Sendable {
         return nil
     }
 
-    /// The most that one job may weigh.
-    package var weightMax: Int { (self.rates + (self.perKey?.rates ?? [])).map(\.burst).min() ?? .max }
+    /// The most that one job may weigh; those with a key keep to its limits too.
+    package func weightMax(hasKey: Bool = true) -> Int {
+        (self.rates + (hasKey ? self.perKey?.rates ?? [] : [])).map(\.burst).min() ?? .max
+    }
 }
 
 /// Limits that each key of a service has for itself.
