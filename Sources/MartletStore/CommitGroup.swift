@@ -125,7 +125,7 @@ package struct NewJob: Hashable, Sendable {
 
     /// It needs nothing beside its row. Its options may be any that nobody but its handler and dispatch look at.
     package var isPlain: Bool {
-        guard let rare = self.options.rareOptions else { return true }
+        guard !self.options.isBare, let rare = self.options.rareOptions else { return true }
         return rare.unique == nil && rare.expiry == nil && rare.batch == nil && !rare.isOrdered
     }
 }

@@ -7,9 +7,6 @@ extension JobOptions {
     private static let hasRetry: UInt8 = 2
     private static let hasRare: UInt8 = 4
 
-    /// Whether nothing of them needs to be stored with the job.
-    var isBare: Bool { self.timeout == nil && self.retry == nil && self.rareOptions == nil }
-
     var stored: [UInt8]? {
         guard !self.isBare else { return nil }
         var bytes: [UInt8] = [0]
@@ -33,22 +30,24 @@ extension JobOptions {
 
     /// Reads what ``stored`` wrote; what makes no sense is taken as standard.
     init(stored bytes: UnsafeRawBufferPointer, priority: Priority) {
-        self.init(priority: priority)
-        guard let flags = bytes.first else { return }
         var place = 1
         func next() -> Int64? {
             guard place + 8 <= bytes.count else { return nil }
             defer { place += 8 }
             return Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: Int64.self))
         }
-        if flags & Self.hasTimeout != 0, let microseconds = next() { self.timeout = .microseconds(microseconds) }
-        if flags & Self.hasRetry != 0 {
-            guard let attempts = next(), let initial = next(), let most = next(), let jitter = next() else { return }
-            self.retry = RetryPolicy(stored: attempts, initial, most, jitter)
+        let flags = bytes.first ?? 0
+        var timeout: Duration?
+        var retry: RetryPolicy?
+        if flags & Self.hasTimeout != 0 { timeout = next().map { .microseconds($0) } }
+        if flags & Self.hasRetry != 0, let attempts = next(), let initial = next(), let most = next(),
+            let jitter = next()
+        {
+            retry = RetryPolicy(stored: attempts, initial, most, jitter)
         }
-        if flags & Self.hasRare != 0 {
-            self.rareOptions = Rare(encoded: UnsafeRawBufferPointer(rebasing: bytes[place...]))
-        }
+        let hasRare = flags & Self.hasRare != 0 && place <= bytes.count
+        let rare = hasRare ? Rare(encoded: UnsafeRawBufferPointer(rebasing: bytes[place...])) : nil
+        self.init(priority: priority, timeout: timeout, retry: retry, rare: rare)
     }
 }
 

@@ -82,8 +82,14 @@ enum LogEstimate {
     }
 
     private static func pages(of jobs: [NewJob]) -> Int {
-        // Each that is scheduled or has more to it has its place in an index or two.
-        jobs.reduce(0) { $0 + $1.payload.count + 128 } / 3500 + jobs.count { $0.due != nil }
-            + jobs.count { !$0.isPlain } * 6
+        var bytes = 0
+        var pages = 0
+        for job in jobs {
+            bytes += job.payload.count + 128
+            // Each that is scheduled or has more to it has its place in an index or two.
+            if job.due != nil { pages += 1 }
+            if !job.isPlain { pages += 6 }
+        }
+        return pages + bytes / 3500
     }
 }

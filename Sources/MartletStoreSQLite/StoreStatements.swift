@@ -11,7 +11,7 @@ struct StoreStatements {
     /// Many rows at once to one, each with how many.
     let insertReady: [(rows: Int, statement: Statement)]
     let insertJob: Statement
-    let countReady: Statement
+    let countRun: Statement
     let deleteReadyRun: Statement
     let deleteReady: Statement
     let retainReady: Statement
@@ -66,14 +66,15 @@ struct StoreStatements {
 
         self.insertReady = try [32, 8, 1].map { rows throws(StoreError) in
             let values = (0..<rows).map { "(?3 + \($0), ?1, 2, ?2, ?\(4 + $0))" }.joined(separator: ", ")
-            let sql = "INSERT INTO jobs(id, lane, state, created, payload) VALUES \(values)"
+            // A failure undoes the whole transaction: without that, each statement would copy the pages it changes.
+            let sql = "INSERT OR ROLLBACK INTO jobs(id, lane, state, created, payload) VALUES \(values)"
             return (rows, try database.prepare(sql))
         }
         self.insertJob = try database.prepare(
             "INSERT INTO jobs(id, lane, state, created, payload, due, options) VALUES (?, ?, ?, ?, ?, ?, ?)")
-        let run = "id BETWEEN ? AND ? AND state = 2 AND lane = ? AND flags IS NULL"
-        self.countReady = try database.prepare("SELECT count(*) FROM jobs WHERE \(run)")
-        self.deleteReadyRun = try database.prepare("DELETE FROM jobs WHERE \(run)")
+        self.countRun = try database.prepare("SELECT count(*) FROM jobs WHERE id BETWEEN ? AND ?")
+        self.deleteReadyRun = try database.prepare(
+            "DELETE FROM jobs WHERE id BETWEEN ? AND ? AND state = 2 AND lane = ? AND flags IS NULL")
         self.deleteReady = try database.prepare(
             "DELETE FROM jobs WHERE id = ? AND state = 2 AND lane = ? AND flags IS NULL")
         self.retainReady = try database.prepare(

@@ -109,9 +109,8 @@ extension StoreTransaction {
                     jobs[end].id == job.id.advanced(by: end - place)
                 { end += 1 }
             }
-            let run = jobs[place..<end]
-            if try !self.removeRun(run) {
-                for job in run where !(try self.end(job, at: now)) { missing.append(job.id) }
+            for job in try self.removeRun(jobs[place..<end]) where !(try self.end(job, at: now)) {
+                missing.append(job.id)
             }
             place = end
         }
@@ -121,23 +120,34 @@ extension StoreTransaction {
     /// Below it, looking first costs more than it saves.
     private static let runMin = 4
 
-    /// Removes ready plain jobs with ids from that of the first to that of the last. False, and nothing is done, if
-    /// they are not all there and ready.
-    private func removeRun(_ jobs: ArraySlice<SucceededJob>) throws(StoreError) -> Bool {
-        guard jobs.count >= Self.runMin else { return false }
-        let lane = jobs.first!.lane
-        for statement in [self.statements.countReady, self.statements.deleteReadyRun] {
-            statement.bind(0, Int64(jobs.first!.id.rawValue))
-            statement.bind(1, Int64(jobs.last!.id.rawValue))
-            statement.bind(2, Int64(lane.rawValue))
-        }
-        guard try self.statements.countReady.step() else { return false }
-        let found = self.statements.countReady.integer(0)
-        self.statements.countReady.reset()
-        guard found == jobs.count else { return false }
-        try self.statements.deleteReadyRun.run()
-        self.countSucceeded(jobs.count, in: lane)
-        return true
+    /// Removes those of neighbours that are ready and plain.
+    ///
+    /// - Returns: the others; all, and nothing is done, if one of them is not there.
+    private func removeRun(_ jobs: ArraySlice<SucceededJob>) throws(StoreError) -> ArraySlice<SucceededJob> {
+        guard jobs.count >= Self.runMin, let first = jobs.first, let last = jobs.last,
+            try self.countRows(from: first.id, to: last.id) == jobs.count
+        else { return jobs }
+        let delete = self.statements.deleteReadyRun
+        delete.bind(0, Int64(first.id.rawValue))
+        delete.bind(1, Int64(last.id.rawValue))
+        delete.bind(2, Int64(first.lane.rawValue))
+        try delete.run()
+        let removed = self.database.changes
+        self.countSucceeded(removed, in: first.lane)
+        guard removed < jobs.count else { return [] }
+        // All were there: those that are not any more have just been removed.
+        var rest: ArraySlice<SucceededJob> = []
+        for job in jobs where try self.countRows(from: job.id, to: job.id) == 1 { rest.append(job) }
+        return rest
+    }
+
+    private func countRows(from first: JobID, to last: JobID) throws(StoreError) -> Int {
+        let count = self.statements.countRun
+        count.bind(0, Int64(first.rawValue))
+        count.bind(1, Int64(last.rawValue))
+        guard try count.step() else { return 0 }
+        defer { count.reset() }
+        return Int(count.integer(0))
     }
 
     /// Whether the job was there.

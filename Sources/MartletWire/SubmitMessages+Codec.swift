@@ -152,23 +152,22 @@ extension JobTemplate: FrameRecord, CheckedRecord {
         let initialBackoff = try reader.readDuration()
         let maxBackoff = try reader.readDuration()
         let jitter = try reader.readDouble()
-        var options = JobOptions(priority: priority)
-        if presence & 1 != 0 {
-            guard timeout > .zero else { throw FrameReader.outOfBounds("timeout", "must be positive") }
-            options.timeout = timeout
-        }
+        var retry: RetryPolicy?
+        if presence & 1 != 0, timeout <= .zero { throw FrameReader.outOfBounds("timeout", "must be positive") }
         if presence & 2 != 0 {
             if let problem = RetryPolicy.problem(
                 maxAttempts: maxAttempts, initialBackoff: initialBackoff, maxBackoff: maxBackoff, jitter: jitter)
             {
                 throw WireError(.malformed, problem)
             }
-            options.retry = RetryPolicy(
+            retry = RetryPolicy(
                 maxAttempts: maxAttempts, initialBackoff: initialBackoff, maxBackoff: maxBackoff, jitter: jitter)
         }
         let type = try reader.readName("type")
         let queue = try reader.readName("queue")
-        if presence & 4 != 0 { options.rareOptions = try reader.readRareOptions(keepsLists: keepsLists) }
+        let rare = presence & 4 == 0 ? nil : try reader.readRareOptions(keepsLists: keepsLists)
+        let options = JobOptions(
+            priority: priority, timeout: presence & 1 == 0 ? nil : timeout, retry: retry, rare: rare)
         self.init(type: type, queue: queue, options: options)
     }
 }

@@ -9,7 +9,7 @@ extension JobTables {
             if let refusal = try self.refusal(of: parent) { return .batchRefused(parent, refusal) }
             if try self.batch(parent)!.depth >= NewBatch.depthMax { return .batchRefused(parent, .tooDeep) }
         }
-        guard submission.jobs.contains(where: { $0.options.rareOptions != nil }) else { return nil }
+        guard submission.jobs.contains(where: { !$0.options.isBare }) else { return nil }
         if let refusal = try self.batchRefusal(of: submission.jobs) { return refusal }
         return try self.duplicate(in: submission.jobs, isStrict: submission.isGrouped, at: now)
     }
