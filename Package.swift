@@ -132,9 +132,9 @@ let package = Package(
             path: "Tests/StoreConformance",
             swiftSettings: settings
         ),
-        tests("MartletCoreTests", ["MartletCore"]),
+        tests("MartletCoreTests", ["MartletCore", "MartletVirtualTime"]),
         tests("MartletRuntimeTests", ["MartletRuntime", "MartletCore"]),
-        tests("MartletScheduleTests", ["MartletSchedule", "MartletCore"]),
+        tests("MartletScheduleTests", ["MartletSchedule", "MartletCore", "MartletVirtualTime"]),
         tests("MartletConfigurationTests", ["MartletConfiguration", "MartletCore"]),
         .target(name: "CAllocationGauge", path: "Tests/CAllocationGauge"),
         .executableTarget(

@@ -20,6 +20,9 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
     /// True with the given probability.
     package mutating func chance(_ probability: Double) -> Bool { self.unit() < probability }
 
+    /// True once in `count`.
+    package mutating func once(in count: Int) -> Bool { self.below(count) == 0 }
+
     /// Uniform between the two.
     package mutating func duration(_ low: Duration, _ high: Duration) -> Duration {
         low + .nanoseconds(Int64(self.unit() * Double(((high - low) / .nanoseconds(1)))))

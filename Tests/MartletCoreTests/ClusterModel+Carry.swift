@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 
 extension ClusterModel {
     // MARK: Carrying out

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 
 /// What limits promise, checked against what the model knows.
 extension ClusterModel {

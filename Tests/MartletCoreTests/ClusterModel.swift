@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 
 /// The dispatcher's and the nodes' decisions together, with a store, nodes and a network that loses things.
 ///
@@ -70,7 +71,7 @@ struct ClusterModel {
     var quarantined: [JobID] = []
 
     init(seed: UInt64, isRecovering: Bool = false, limits: DispatchLimits = .none) {
-        self.random = SeededRandom(seed)
+        self.random = SeededRandom(seed: seed)
         self.limits = limits
         self.dispatch = DispatchCore(limits: limits, isRecovering: isRecovering)
         self.traits = Self.keys.enumerated().map { lane, key in

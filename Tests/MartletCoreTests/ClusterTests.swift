@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 import Testing
 
 @Suite struct ClusterTests {

@@ -1,10 +1,11 @@
 import MartletCore
+import MartletVirtualTime
 import Testing
 
 @Suite struct CollectionsTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func dequeBehavesLikeAnArray(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var deque = Deque<Int>()
         var model: [Int] = []
         for step in 0..<1200 {
@@ -29,7 +30,7 @@ import Testing
 
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func heapHandsOutTheSmallestFirst(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var heap = BinaryHeap<Int>()
         var model: [Int] = []
         for _ in 0..<1000 {
@@ -48,7 +49,7 @@ import Testing
 
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func indexedHeapFollowsChangingRanks(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var heap = IndexedHeap<Int>()
         var model: [Int: Int] = [:]
         for _ in 0..<600 {

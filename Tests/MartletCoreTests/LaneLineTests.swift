@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 import Testing
 
 @Suite struct LaneLineTests {
@@ -33,7 +34,7 @@ import Testing
 
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func behavesLikePlainArrays(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var line = LaneLine()
         var model = Model()
         var nextID: UInt64 = 1
@@ -96,7 +97,7 @@ import Testing
     /// What is taken out is gone, wherever it was, and all else keeps its order and its body.
     @Test(arguments: 1...30 as ClosedRange<UInt64>)
     func jobsAreTakenOutOfAnyPlace(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var line = LaneLine()
         var nextID: UInt64 = 1
         for _ in 0..<20 {
@@ -142,7 +143,7 @@ import Testing
 
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func orderedLineAscendsWhateverComesBack(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var line = LaneLine()
         var nextID: UInt64 = 1
         var out: [JobID] = []
@@ -187,6 +188,33 @@ import Testing
         #expect(line.remove(ids) == ids)
         #expect(line.count == 999_000 && line.segmentCount == 1001)
         #expect(line.remove(ids) == [] && line.segmentCount == 1001)
+    }
+
+    /// Memory stays in proportion to the ids that are left, however many gaps there are between them.
+    @Test(arguments: [1, 7, 500])
+    func gapsCostNoSegmentEach(groupSize: Int) {
+        var line = LaneLine()
+        let count = groupSize == 1 ? 4000 : 100_000
+        line.append(first: JobID(rawValue: 1), count: count)
+        let gone = stride(from: 2, through: count, by: 2).map { JobID(rawValue: UInt64($0)) }
+        for start in stride(from: 0, to: gone.count, by: groupSize) {
+            let ids = Array(gone[start..<min(start + groupSize, gone.count)])
+            #expect(line.remove(ids) == ids)
+        }
+        line.checkInvariants()
+        #expect(line.allIDs() == stride(from: 1, through: count, by: 2).map { JobID(rawValue: UInt64($0)) })
+        #expect(line.segmentCount <= 2 + count / 2 / 500)
+    }
+
+    @Test func gapsBetweenBodiesCostNoSegmentEach() {
+        var line = LaneLine()
+        let body = QueuedJob.sample(1, traits: Self.traits).body
+        line.append(first: JobID(rawValue: 1), bodies: ContiguousArray(repeating: body, count: 200))
+        let gone = stride(from: 2, through: 200, by: 2).map { JobID(rawValue: UInt64($0)) }
+        #expect(line.remove(gone) == gone && line.segmentCount == 1)
+        var jobs: [QueuedJob] = []
+        #expect(line.take(max: 200, into: &jobs) == .took)
+        #expect(jobs.map(\.id) == stride(from: 1, to: 200, by: 2).map { JobID(rawValue: UInt64($0)) })
     }
 
     private func take(_ max: Int, from line: inout LaneLine, _ model: inout Model, into out: inout [UInt64]) {

@@ -1,10 +1,11 @@
 import MartletCore
+import MartletVirtualTime
 import Testing
 
 @Suite struct LeaseWindowTests {
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func behavesLikeADictionary(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var window = LeaseWindow()
         var model: [UInt64: UInt64] = [:]
         var next: UInt64 = 1

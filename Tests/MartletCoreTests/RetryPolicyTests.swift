@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 import Testing
 
 @Suite struct RetryPolicyTests {
@@ -17,7 +18,7 @@ import Testing
 
     @Test func jitterTakesOffUpToItsShare() throws {
         let policy = RetryPolicy(initialBackoff: .seconds(100), jitter: 0.25)
-        var random = SeededRandom(5)
+        var random = SeededRandom(seed: 5)
         for _ in 0..<1000 {
             let wait = try #require(policy.backoff(afterFailures: 1, random: random.unit()))
             #expect(wait > .seconds(75) - .microseconds(1) && wait <= .seconds(100))

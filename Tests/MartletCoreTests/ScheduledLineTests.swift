@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 import Testing
 
 @Suite struct ScheduledLineTests {
@@ -70,7 +71,7 @@ import Testing
 
     @Test(arguments: 1...30 as ClosedRange<UInt64>)
     func eachJobComesOnceAndOnTime(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var disk = Disk(isRecovered: random.once(in: 2))
         var lastID = 0
         // Jobs from before: later than the start, for those due by then are somebody else's.

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 import Testing
 
 @Suite struct ServiceGateTests {
@@ -17,7 +18,7 @@ import Testing
     /// Per second and per twelve seconds, with keys, weights, failures and changes: each limit holds for itself.
     @Test(arguments: 1...100 as ClosedRange<UInt64>)
     func everyRateAndEveryKeysRateHoldInEveryWindow(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         func limits() -> ServiceLimits {
             ServiceLimits(
                 rates: [
@@ -61,7 +62,7 @@ import Testing
     /// A gate that follows another starts empty, so that both together keep the bound of one.
     @Test(arguments: 1...50 as ClosedRange<UInt64>)
     func takeoversAtAnyTimeKeepTheBound(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let limit = RateLimit(tokens: 10 + random.below(50), per: .seconds(1), burst: 5 + random.below(20))
         let limits = ServiceLimits(
             rates: [limit], perKey: KeyedLimits(rates: [RateLimit(tokens: 4, per: .seconds(1), burst: 3)]))
@@ -86,7 +87,7 @@ import Testing
     /// With a dispatcher that wakes when the gate says, up to 5 ms late, and a backlog of mixed weights.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func backlogUsesTheRate(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let day = RateLimit(tokens: 4_000, per: .seconds(60), burst: 500)
         let rates = random.once(in: 2) ? [Self.stripe] : [Self.stripe, day]
         var gate = Self.gate(ServiceLimits(rates: rates))

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 import Testing
 
 @Suite struct TokenBucketTests {
@@ -15,7 +16,7 @@ import Testing
     /// For any requests, whatever changes live, while time stands still, runs, leaps or goes back.
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
     func noWindowExceedsTheBurstAndWhatFlowed(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var now = Instant(nanoseconds: random.next() >> 24)
         let limit = Self.limit(&random)
         var bucket = TokenBucket(limit, at: now)
@@ -51,7 +52,7 @@ import Testing
 
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
     func tokensAreThereWhenTheBucketSaysAndNotANanosecondBefore(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         var now = Instant(nanoseconds: 1_000_000)
         let limit = RateLimit(
             tokens: 1 + random.below(1_000_000), per: .nanoseconds(1_000_000 + random.below(1_000_000_000_000)),

@@ -1,5 +1,6 @@
 import MartletCore
 import MartletSchedule
+import MartletVirtualTime
 import Testing
 
 @Suite struct RecurrenceTests {
@@ -66,7 +67,7 @@ import Testing
     /// Any expression, anywhere: the next instant is later, nothing lies between, and it matches.
     @Test(arguments: 1...150 as ClosedRange<UInt64>)
     func theNextIsTheFirstThatMatches(seed: UInt64) throws {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let names = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Antarctica/Troll"]
         let zone = try TimeZoneName(names[random.below(names.count)])
         let parts = (0..<3).map { ["*", "\($0 + 1)", "*/\($0 + 4)", "3-19/5", "1,2,17"][random.below(5)] }

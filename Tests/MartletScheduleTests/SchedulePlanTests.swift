@@ -1,5 +1,6 @@
 import MartletCore
 import MartletSchedule
+import MartletVirtualTime
 import Testing
 
 @Suite struct SchedulePlanTests {
@@ -115,7 +116,7 @@ import Testing
     /// Whatever the clock does and however often plans are made, each instant is fired or skipped once, in order.
     @Test(arguments: 1...60 as ClosedRange<UInt64>)
     func everyInstantIsHandledOnce(seed: UInt64) throws {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let texts = ["*/10 * * * *", "30 2 * * *", "@every 17m", "0 * * * *", "*/20 0 * * * *", "0 9-17 * * MON-FRI"]
         let policies: [MissedRunPolicy] = [.skip, .latest, .all(max: 3), .all(max: 1000)]
         let rules = ScheduleRules(

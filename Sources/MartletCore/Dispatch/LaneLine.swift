@@ -245,7 +245,15 @@ package struct LaneLine: Sendable {
         var kept = Deque<LaneSegment>()
         for index in 0..<self.segments.count {
             if self.segments[index].mayHoldAny(of: ids) {
-                for piece in self.segments[index].removing(ids, removed: &removed) { kept.append(piece) }
+                for piece in self.segments[index].removing(ids, removed: &removed) {
+                    // A short run is eight bytes an id as part of a list, several times that as a segment.
+                    if piece.isRun, !kept.isEmpty,
+                        kept[kept.count - 1].extend(with: piece.firstID, count: piece.count)
+                    {
+                        continue
+                    }
+                    kept.append(piece)
+                }
             } else {
                 kept.append(self.segments[index])
             }

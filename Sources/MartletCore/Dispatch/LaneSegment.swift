@@ -1,7 +1,9 @@
 /// Neighbours in a lane, all with a body or all without.
 struct LaneSegment: Sendable {
-    /// First id of a run without gaps; unused if `list` is there.
+    /// First id of a run without gaps; none is lower if `list` is there.
     private var start: JobID
+    /// None is higher if `list` is there; unused otherwise.
+    private var highest: JobID
     /// How many have been taken off the front.
     private var head: UInt32
     private var end: UInt32
@@ -18,6 +20,7 @@ struct LaneSegment: Sendable {
     /// A run of ids.
     init(first: JobID, count: Int, bodies: ContiguousArray<JobBody>? = nil) {
         self.start = first
+        self.highest = first
         self.head = 0
         self.end = UInt32(count)
         self.list = nil
@@ -26,7 +29,8 @@ struct LaneSegment: Sendable {
 
     /// Ids in any order.
     init(ids: ContiguousArray<JobID>, bodies: ContiguousArray<JobBody>? = nil) {
-        self.start = ids[0]
+        self.start = ids.min()!
+        self.highest = ids.max()!
         self.head = 0
         self.end = UInt32(ids.count)
         self.list = ids
@@ -36,6 +40,8 @@ struct LaneSegment: Sendable {
     var count: Int { Int(self.end - self.head) }
     var isEmpty: Bool { self.head == self.end }
     var hasBodies: Bool { self.bodies != nil }
+    /// Ids without gaps and without bodies.
+    var isRun: Bool { self.list == nil && self.bodies == nil }
     var firstID: JobID { self.id(Int(self.head)) }
     var ids: [JobID] { (Int(self.head)..<Int(self.end)).map { self.id($0) } }
 
@@ -52,6 +58,7 @@ struct LaneSegment: Sendable {
             }
             guard Int(self.end) <= Self.shortRunMax, count <= Self.shortRunMax else { return false }
             self.list = ContiguousArray((0..<Int(self.end)).map { self.start.advanced(by: $0) })
+            self.highest = self.start.advanced(by: Int(self.end) - 1)
         }
         let length = Int(self.end)
         guard count <= Self.shortRunMax, length + count <= Self.listMax else { return false }
@@ -59,6 +66,8 @@ struct LaneSegment: Sendable {
         if length >= 16, self.list![length - 16].advanced(by: 16) == first { return false }
         for offset in 0..<count { self.list!.append(first.advanced(by: offset)) }
         self.end += UInt32(count)
+        self.start = min(self.start, first)
+        self.highest = max(self.highest, first.advanced(by: count - 1))
         return true
     }
 
@@ -97,7 +106,10 @@ struct LaneSegment: Sendable {
     /// False if certainly none of `ids`, ascending, is here.
     func mayHoldAny(of ids: [JobID]) -> Bool {
         guard !ids.isEmpty else { return false }
-        guard self.list == nil else { return true }
+        if self.list != nil {
+            let place = ids.sortedIndex(of: self.start)
+            return place < ids.count && ids[place] <= self.highest
+        }
         let place = ids.sortedIndex(of: self.firstID)
         return place < ids.count && self.contains(ids[place])
     }
@@ -126,20 +138,27 @@ struct LaneSegment: Sendable {
     }
 
     /// What is left without those of `ids`, ascending, that are here; they are added to `removed`.
+    ///
+    /// A run without bodies falls into runs: those that are short, ``LaneLine`` puts together. All else stays one
+    /// segment, however many gaps it gets.
     func removing(_ ids: [JobID], removed: inout [JobID]) -> [LaneSegment] {
         let places = self.places(of: ids)
         guard !places.isEmpty else { return [self] }
-        var pieces: [LaneSegment] = []
+        var left: [Range<Int>] = []
         var start = 0
         for place in places {
             removed.append(self.id(Int(self.head) + place))
-            if place > start { pieces.append(self.slice(start..<place)) }
+            if place > start { left.append(start..<place) }
             start = place + 1
         }
-        if start < self.count { pieces.append(self.slice(start..<self.count)) }
-        // Not a segment for each gap in a list.
-        guard self.list != nil, self.bodies == nil, pieces.count > 1 else { return pieces }
-        return [LaneSegment(ids: ContiguousArray(pieces.flatMap(\.ids)))]
+        if start < self.count { left.append(start..<self.count) }
+        guard left.count > 1, self.list != nil || self.bodies != nil else { return left.map(self.slice) }
+        let offsets = left.lazy.joined().map { Int(self.head) + $0 }
+        return [
+            LaneSegment(
+                ids: ContiguousArray(offsets.map(self.id)),
+                bodies: self.bodies.map { bodies in ContiguousArray(offsets.map { bodies[$0] }) })
+        ]
     }
 
     /// Where those of `ids` are that are here, ascending.
@@ -155,6 +174,8 @@ struct LaneSegment: Sendable {
     func checkInvariants() {
         precondition(self.head < self.end, "no empty segment stays")
         precondition(self.list == nil || self.list!.count == Int(self.end), "a list names all")
+        precondition(
+            self.list?.allSatisfy { $0 >= self.start && $0 <= self.highest } ?? true, "a list knows its bounds")
         precondition(self.bodies == nil || self.bodies!.count == Int(self.end), "all have a body or none")
     }
 }
