@@ -80,7 +80,7 @@ package actor CommitLog {
     private var attempts: UInt64 = 0
     private var isAttempting = false
     private var carriedOnCount: UInt64 = 0
-    /// Bytes of submits that wait for their commit.
+    /// Bytes of submits, and of what jobs leave, that wait for their commit.
     package private(set) var pendingBytes = 0
     package private(set) var groupCount: UInt64 = 0
 
@@ -116,21 +116,23 @@ package actor CommitLog {
 
     /// Adds changes to the next group and waits for their outcomes.
     ///
-    /// - Parameter jobs: how many the changes are about.
+    /// - Parameters:
+    ///   - jobs: how many the changes are about.
+    ///   - then: done with the outcomes before anything that the store does later is carried on.
     /// - Returns: nil if nobody will ever know, because the log stopped: answer nobody.
     package func commit(
-        _ changes: [Change], kind: Kind, jobs: Int? = nil
+        _ changes: [Change], kind: Kind, jobs: Int? = nil, bytes: Int = 0, then: Completion? = nil
     ) async -> Result<[ChangeOutcome], StoreError>? {
         guard !self.isOver else { return nil }
         let result = await withUnsafeContinuation { continuation in
             self.gather(
-                Entry(changes: changes, kind: kind, jobs: jobs ?? changes.count, bytes: 0, isAwaited: true) {
+                Entry(changes: changes, kind: kind, jobs: jobs ?? changes.count, bytes: bytes, isAwaited: true) {
+                    if !$0.isUnknown { await then?($0) }
                     continuation.resume(returning: $0)
                     return nil
                 })
         }
-        if case .failure(let error) = result, error.code == .outcomeUnknown { return nil }
-        return result
+        return result.isUnknown ? nil : result
     }
 
     private func gather(_ entry: Entry) {
@@ -308,5 +310,12 @@ package actor CommitLog {
             self.carriedOn.notify()
             self.advanced.notify()
         }
+    }
+}
+
+extension Result where Failure == StoreError {
+    /// The log stopped before anybody knew.
+    fileprivate var isUnknown: Bool {
+        if case .failure(let error) = self { error.code == .outcomeUnknown } else { false }
     }
 }

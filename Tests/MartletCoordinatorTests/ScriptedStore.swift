@@ -13,6 +13,8 @@ final class StoreFaults: Sendable {
         /// Called after a group was applied.
         var failAfter: @Sendable (CommitGroup) -> StoreError? = { _ in nil }
         var loadsFail = false
+        /// How long people, and the scheduler, wait for what they ask about a job.
+        var questionLatency: Duration = .zero
     }
 
     private let plan = Mutex(Plan())
@@ -54,6 +56,12 @@ final class ScriptedStore: ForwardingStore {
         self.faults.note(group)
         if let error = plan.failAfter(group) { throw error }
         return result
+    }
+
+    func job(_ id: JobID) async throws(StoreError) -> (record: JobRecord, payload: Bytes)? {
+        let latency = self.faults.current.questionLatency
+        if latency > .zero { try? await self.loop.sleep(for: latency) }
+        return try await self.inner.job(id)
     }
 
     func load(_ ids: [JobID], bytesMax: Int) async throws(StoreError) -> (jobs: [StoredJob], isComplete: Bool) {

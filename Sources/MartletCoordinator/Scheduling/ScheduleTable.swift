@@ -55,6 +55,9 @@ struct ScheduleTable {
         let kind: ScheduleFire.Kind
         let definition: ScheduleDefinition
         let instants: [WallTime]
+
+        /// Of the payloads of its runs.
+        var bytes: Int { self.instants.count * self.definition.payload.count }
     }
 
     private struct Wake: Comparable {
@@ -71,9 +74,12 @@ struct ScheduleTable {
         static func < (a: Self, b: Self) -> Bool { (a.at, a.name) < (b.at, b.name) }
     }
 
-    /// Schedules, and jobs, decided about in one turn.
-    static let turnSchedulesMax = 100
+    /// Schedules that fire in one turn, with their jobs and the bytes of those.
+    static let turnFiresMax = 100
     static let turnJobsMax = 1000
+    static let turnBytesMax = 8 << 20
+    /// Schedules that are looked at in one turn.
+    static let turnLooksMax = 100
     /// Payload bytes of one fire.
     static let fireBytesMax = 4 << 20
     /// Until something is tried again, or looked at again.
@@ -153,10 +159,19 @@ struct ScheduleTable {
 
     // MARK: Turns
 
-    /// Says what is due, as much as a turn may hold.
+    /// Says what is due, as much as a turn may hold: first what fires, then what is looked at, each with a budget of
+    /// its own, for a look is a question to the store and keeps no instant waiting.
     mutating func turn(wall: WallTime, at clock: Instant, into actions: inout [Action]) {
-        var schedules = Self.turnSchedulesMax
-        var jobs = Self.turnJobsMax
+        let looks = self.planLooks(at: clock)
+        self.planFires(wall: wall, into: &actions)
+        actions += looks
+    }
+
+    /// Those that were put off are ready again; of those behind which an instant waits it is asked whether they are
+    /// over, before they fire: else one that fires each second would never be asked about.
+    private mutating func planLooks(at clock: Instant) -> [Action] {
+        var actions: [Action] = []
+        var schedules = Self.turnLooksMax
         while schedules > 0, let first = self.looks.first, first.rank.at <= clock {
             schedules -= 1
             self.looks.remove(first.id)
@@ -169,12 +184,21 @@ struct ScheduleTable {
                 actions.append(.look(name: row.name, job: row.lastJob))
             }
         }
-        while schedules > 0, jobs > 0, let first = self.wakes.first, first.rank.at <= wall {
+        return actions
+    }
+
+    private mutating func planFires(wall: WallTime, into actions: inout [Action]) {
+        var schedules = Self.turnFiresMax
+        var jobs = Self.turnJobsMax
+        var bytes = Self.turnBytesMax
+        while schedules > 0, jobs > 0, bytes > 0, let first = self.wakes.first, first.rank.at <= wall {
             schedules -= 1
-            guard let fire = self.plan(first.id, wall: wall, jobsMax: jobs) else {
+            let bytesMax = min(bytes, Self.fireBytesMax)
+            guard let fire = self.plan(first.id, wall: wall, jobsMax: jobs, bytesMax: bytesMax) else {
                 preconditionFailure("a schedule wakes when it is due")
             }
             jobs -= fire.instants.count
+            bytes -= fire.bytes
             self.busy(first.id)
             actions.append(.fire(fire))
         }
@@ -186,7 +210,8 @@ struct ScheduleTable {
         self.looks.remove(number)
     }
 
-    private func plan(_ number: Int, wall: WallTime, jobsMax: Int) -> PlannedFire? {
+    /// - Parameter bytesMax: kept to, but for the first run.
+    private func plan(_ number: Int, wall: WallTime, jobsMax: Int, bytesMax: Int) -> PlannedFire? {
         guard let entry = self.entries[number], let times = entry.times, let definition = entry.definition else {
             return nil
         }
@@ -195,7 +220,7 @@ struct ScheduleTable {
         guard plan.handledThrough > after else { return nil }
         // What does not fit is planned again from there: it was missed no more than the rest.
         let runsMax = min(
-            jobsMax, ScheduleFire.runsMax, max(1, Self.fireBytesMax / max(1, definition.payload.count)))
+            jobsMax, ScheduleFire.runsMax, max(1, bytesMax / max(1, definition.payload.count)))
         let instants = plan.fires.prefix(runsMax).map(\.instant)
         let through = instants.count < plan.fires.count ? instants.last! : plan.handledThrough
         return PlannedFire(

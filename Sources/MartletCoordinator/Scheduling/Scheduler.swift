@@ -12,6 +12,8 @@ package actor Scheduler {
     package static let bytesMax = 64 << 20
     /// Groups of fires on their way to the store.
     private static let firesInFlightMax = 4
+    /// Groups that a turn may add: what is due, and what a look brings.
+    private static let turnFiresMax = 2
     /// Definitions from the file written in one commit.
     private static let reconcileMax = 500
 
@@ -30,9 +32,14 @@ package actor Scheduler {
     private var isFailing = false
     /// Schedules whose last instants were left out, so that it is logged once.
     private var skipping: Set<String> = []
+    /// Schedules that have no lane, so that it is logged once.
+    private var laneless: Set<String> = []
     private let wanted = Signal()
-    private var lastTicket: UInt64 = 0
-    private var settled: [UInt64: Result<[ChangeOutcome], StoreError>] = [:]
+    /// Schedules with the job behind which an instant waits, to be asked about: at most one for each schedule.
+    private var looks = Deque<(name: String, job: JobID?)>()
+    private let lookWanted = Signal()
+    /// Fires of which somebody has found out that they may be: at most one for each schedule.
+    private var found = Deque<ScheduleTable.PlannedFire>()
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
 
@@ -57,12 +64,23 @@ package actor Scheduler {
         }
         try await self.reconcile()
         self.isReady = true
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.fireDue() }
+            group.addTask { try await self.look() }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func fireDue() async throws {
         while true {
             try Task.checkCancellation()
-            if self.firesInFlight < Self.firesInFlightMax { try await self.turn() }
+            if self.hasRoom { await self.turn() }
             await self.sleep()
         }
     }
+
+    private var hasRoom: Bool { self.firesInFlight + Self.turnFiresMax <= Self.firesInFlightMax }
 
     package func checkInvariants() { self.table.checkInvariants() }
 
@@ -70,9 +88,7 @@ package actor Scheduler {
 
     private func sleep() async {
         var timer: TimerID?
-        if self.firesInFlight < Self.firesInFlightMax,
-            let wait = self.table.wait(wall: self.loop.wallTime, at: self.loop.now)
-        {
+        if self.hasRoom, let wait = self.table.wait(wall: self.loop.wallTime, at: self.loop.now) {
             let wanted = self.wanted
             timer = self.loop.schedule(at: self.loop.now + wait) { wanted.notify() }
         }
@@ -80,21 +96,34 @@ package actor Scheduler {
         if let timer { self.loop.cancel(timer) }
     }
 
-    private func turn() async throws {
+    private func turn() async {
         var actions: [ScheduleTable.Action] = []
         self.table.turn(wall: self.loop.wallTime, at: self.loop.now, into: &actions)
-        var fires: [ScheduleTable.PlannedFire] = []
-        var place = 0
-        while place < actions.count {
-            switch actions[place] {
-            case .fire(let fire): fires.append(fire)
-            case .look(let name, let job):
-                let isOver = await self.isOver(job)
-                self.table.looked(name, isOver: isOver, at: self.loop.now, into: &actions)
-            }
-            place += 1
+        for case .look(let name, let job) in actions {
+            self.looks.append((name, job))
+            self.lookWanted.notify()
         }
-        await self.commit(fires)
+        await self.commit(actions.compactMap(\.fire))
+        var found: [ScheduleTable.PlannedFire] = []
+        while found.count < ScheduleTable.turnLooksMax, let fire = self.found.popFirst() { found.append(fire) }
+        await self.commit(found)
+        if !self.found.isEmpty { self.wanted.notify() }
+    }
+
+    /// Asks the store which runs are over, beside what fires: the store may be busy with questions for long.
+    private func look() async throws {
+        while true {
+            try Task.checkCancellation()
+            guard let look = self.looks.popFirst() else {
+                await self.lookWanted.wait()
+                continue
+            }
+            let isOver = await self.isOver(look.job)
+            var actions: [ScheduleTable.Action] = []
+            self.table.looked(look.name, isOver: isOver, at: self.loop.now, into: &actions)
+            for fire in actions.lazy.compactMap(\.fire) { self.found.append(fire) }
+            self.wanted.notify()
+        }
     }
 
     private func isOver(_ id: JobID?) async -> Bool {
@@ -111,17 +140,21 @@ package actor Scheduler {
         var fires: [ScheduleFire] = []
         for plan in planned {
             guard let fire = self.fire(plan.definition, plan.revision, plan.kind, plan.instants) else {
-                self.log(.error, "a schedule has no lane: the limit is limits.lanesMax", [.name: plan.name])
+                if self.laneless.insert(plan.name).inserted {
+                    self.log(.error, "a schedule has no lane: the limit is limits.lanesMax", [.name: plan.name])
+                }
                 self.table.failed(plan.name, at: self.loop.now)
                 continue
             }
+            self.laneless.remove(plan.name)
             fires.append(fire)
         }
         guard !fires.isEmpty else { return }
         self.firesInFlight += 1
         let names = fires.map(\.name)
         await self.commitLog.append(
-            [.schedule(.fire(fires))], kind: .intake, jobs: max(1, fires.reduce(0) { $0 + $1.runs.count })
+            [.schedule(.fire(fires))], kind: .intake, jobs: max(1, fires.reduce(0) { $0 + $1.runs.count }),
+            bytes: fires.reduce(0) { $0 + $1.bytes }
         ) { await self.settle(names, $0) }
     }
 
@@ -179,27 +212,21 @@ package actor Scheduler {
     ///
     /// - Throws: ``StoreError``, or `CancellationError` if nobody may be answered any more.
     func commit(_ changes: [ScheduleChange], kind: CommitLog.Kind, jobs: Int = 1) async throws -> [ChangeOutcome] {
-        self.lastTicket += 1
-        let ticket = self.lastTicket
-        await self.commitLog.append(changes.map { .schedule($0) }, kind: kind, jobs: jobs) {
-            await self.adopt($0, of: changes, ticket)
-        }
-        // Answered behind it.
-        guard await self.commitLog.commit([], kind: kind) != nil, let result = self.settled.removeValue(forKey: ticket)
-        else { throw CancellationError() }
+        let result = await self.commitLog.commit(
+            changes.map { .schedule($0) }, kind: kind, jobs: jobs, bytes: changes.reduce(0) { $0 + $1.bytes }
+        ) { await self.adopt($0, of: changes) }
+        guard let result else { throw CancellationError() }
         return try result.get()
     }
 
-    private func adopt(
-        _ result: Result<[ChangeOutcome], StoreError>, of changes: [ScheduleChange], _ ticket: UInt64
-    ) {
-        self.settled[ticket] = result
+    private func adopt(_ result: Result<[ChangeOutcome], StoreError>, of changes: [ScheduleChange]) {
         guard case .success(let outcomes) = result else { return }
         for (change, outcome) in zip(changes, outcomes) {
             switch (change, outcome) {
             case (.delete(let name), _):
                 self.table.remove(name)
                 self.skipping.remove(name)
+                self.laneless.remove(name)
             case (_, .schedule(let row?, _)): self.table.put(row, at: self.loop.now)
             case (_, .fired(let fired)):
                 for fire in fired { if let row = fire.row { self.table.put(row, at: self.loop.now) } }
@@ -228,5 +255,26 @@ package actor Scheduler {
             _ = try await self.commit(part, kind: .essential, jobs: part.count)
         }
         self.log(.info, "schedules brought up to date with the configuration", [.count: changes.count])
+    }
+}
+
+extension ScheduleTable.Action {
+    fileprivate var fire: ScheduleTable.PlannedFire? {
+        if case .fire(let fire) = self { fire } else { nil }
+    }
+}
+
+extension ScheduleFire {
+    fileprivate var bytes: Int { self.runs.reduce(0) { $0 + $1.job.payload.count } }
+}
+
+extension ScheduleChange {
+    /// Of what it brings into the store.
+    fileprivate var bytes: Int {
+        switch self {
+        case .save(let schedule): schedule.definition.count
+        case .fire(let fires): fires.reduce(0) { $0 + $1.bytes }
+        case .delete, .pause: 0
+        }
     }
 }
