@@ -14,8 +14,8 @@ extension ClusterConfiguration {
             "payloadMax", "nodesMax", "payloadCache", "pendingSubmitBytesMax", "submitJobsMax", "lanesMax",
         ],
         "leases": ["heartbeatInterval", "silentAfter", "duration"],
-        "retain": ["succeeded", "dead", "cancelled", "expired"],
-        "queues.*.retain": ["succeeded", "dead", "cancelled", "expired"],
+        "retain": ["succeeded", "dead", "cancelled", "expired", "bytesMax"],
+        "queues.*.retain": ["succeeded", "dead", "cancelled", "expired", "bytesMax"],
         "queues.*": ["leaseDuration", "retainSucceeded", "retain", "concurrency", "keyConcurrency", "groups"],
         "jobTypes.*": ["timeout", "retry", "concurrency", "services"],
         "jobTypes.*.retry": ["maxAttempts", "initialBackoff", "maxBackoff", "jitter"],
@@ -157,7 +157,8 @@ extension ClusterConfiguration {
         if let succeeded = try fields.duration("retainSucceeded") {
             try Check.duration(succeeded, in: .zero ... .seconds(365 * 86400), path: fields.path("retainSucceeded"))
             base = Retention(
-                succeeded: succeeded, dead: base.dead, cancelled: base.cancelled, expired: base.expired)
+                succeeded: succeeded, dead: base.dead, cancelled: base.cancelled, expired: base.expired,
+                bytesMax: base.bytesMax)
         }
         let retention = try Self.retention(fields, over: base)
         let concurrency = try fields.count("concurrency")

@@ -45,32 +45,6 @@ extension BulkOperation {
         return self.fits(state) ? nil : "jobs in the state \(state) cannot be changed like this"
     }
 
-    init(_ action: ChangeJobs.Action) {
-        self =
-            switch action {
-            case .cancel: .cancel
-            case .retry: .retry
-            case .delete: .delete
-            case .purge: .purge
-            case .reschedule(let due): .reschedule(due)
-            case .prioritize(let priority): .prioritize(priority)
-            }
-    }
-}
-
-extension ChangeJobs.Action {
-    init(_ operation: BulkOperation) {
-        self =
-            switch operation {
-            case .cancel: .cancel
-            case .retry: .retry
-            case .delete: .delete
-            case .purge: .purge
-            case .reschedule(let due): .reschedule(due)
-            case .prioritize(let priority): .prioritize(priority)
-            }
-    }
-
     /// In a word, for the log.
     var name: String {
         switch self {
@@ -104,7 +78,7 @@ extension JobSelection {
 extension BulkView {
     init(_ record: BulkRecord) {
         self.init(
-            id: record.id.rawValue, action: ChangeJobs.Action(record.operation),
+            id: record.id.rawValue, action: record.operation,
             selection: JobSelection(record.filter), startedAt: record.startedAt, finishedAt: record.finishedAt,
             changed: record.changed, missed: record.missed, cursor: record.cursor, through: record.through)
     }

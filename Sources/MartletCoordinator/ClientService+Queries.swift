@@ -88,9 +88,31 @@ extension ClientService {
             view.running += UInt64(running)
             view.add(total, running: UInt64(running))
             view.nodeCount = UInt32(services.count { $0.serves(total.lane) })
+            view.keptBytes += total.keptBytes
             views[name] = view
         }
+        for (name, age) in try await self.readyAges() { views[name]?.oldestReadyAge = age }
         return QueueList(queues: views.keys.sorted().map { views[$0]! })
+    }
+
+    /// Lines of a queue and type that are looked at for its oldest job.
+    private static let oldestLinesMax = 4
+
+    /// For how long the oldest ready job of each queue and type has waited: since it was submitted, or since the time
+    /// that it was scheduled for; one that is tried again, since it was submitted.
+    private func readyAges() async throws -> [String: Duration] {
+        let now = self.loop.wallTime
+        var ages: [String: Duration] = [:]
+        for job in await self.dispatcher.firstJobs(eachMax: Self.oldestLinesMax) {
+            let before = JobID(rawValue: job.id.rawValue - 1)
+            let records = try await self.store.jobs(matching: JobFilter(), after: before, limit: 1)
+            guard let record = records.first, record.id == job.id, !record.state.isTerminal else { continue }
+            let isFirstAttempt = record.history == JobHistory()
+            let since = isFirstAttempt ? record.due ?? record.createdAt : record.createdAt
+            let name = "\(job.queue)\u{0}\(job.type)"
+            ages[name] = max(ages[name] ?? .zero, now - since)
+        }
+        return ages
     }
 
     /// The same as a ``ChangeJobs`` of dead jobs, for those who only know this request: answered when it is done.

@@ -13,7 +13,7 @@ extension ControlService {
     static let answeredAfter: Duration = .seconds(2)
 
     func change(_ request: ChangeJobs) async throws -> JobsChanged {
-        let operation = BulkOperation(request.action)
+        let operation = request.action
         let filter = JobFilter(request.selection)
         guard request.ids.isEmpty else {
             return try await self.changeNamed(Array(request.ids), operation, filter, isDryRun: request.isDryRun)
@@ -197,7 +197,7 @@ extension ControlService {
         for waiter in waiters { waiter.notify() }
         self.log(
             .notice, "an operation on many jobs is done",
-            [.kind: ChangeJobs.Action(record.operation).name, .count: record.changed])
+            [.kind: record.operation.name, .count: record.changed])
     }
 
     // MARK: Finding

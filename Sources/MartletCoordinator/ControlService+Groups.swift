@@ -105,16 +105,19 @@ extension ControlService {
         let waiting = self.waiting(jobs)
         let taken = Set(await self.dispatcher.take(waiting.filter { !blocked.contains($0.id) }))
         let moved = waiting.filter { blocked.contains($0.id) || taken.contains($0.id) }
+        let others = jobs.map(\.id).filter { !taken.contains($0) && !blocked.contains($0) }
+        // The store counts those of the work only.
+        var counted = record
+        counted?.missed += UInt64(others.count)
         let missing: [JobID]
         do {
-            missing = try await self.commit(work(moved), record, kind: .intake)
+            missing = try await self.commit(work(moved), counted, kind: .intake)
         } catch {
             await self.putBack(moved)
             throw error
         }
         let gone = Set(missing)
         await self.putBack(moved.filter { gone.contains($0.id) })
-        let others = jobs.map(\.id).filter { !taken.contains($0) && !blocked.contains($0) }
         return (missing + others).sorted()
     }
 

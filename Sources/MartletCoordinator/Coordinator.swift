@@ -8,17 +8,15 @@ package import MartletTransport
 package struct Coordinator: Sendable {
     package static let version = "0.1.0"
 
-    private let settings: CoordinatorSettings
+    let settings: CoordinatorSettings
     private let transport: any Transport
-    private let store: any JobStore
-    private let loop: EventLoop
-    private let log: Log
+    let store: any JobStore
+    let loop: EventLoop
+    let log: Log
 
     /// How long client sessions are remembered after their last submit.
     package static let sessionLifetime: Duration = .seconds(3600)
     private static let recoveryPage = 10_000
-    /// Jobs removed in one commit.
-    private static let purgeMax = 1000
 
     /// - Precondition: a listener that is not on loopback has a token.
     package init(
@@ -123,6 +121,9 @@ package struct Coordinator: Sendable {
                 group.addTask { try await control.run() }
                 group.addTask { try await scheduler.run() }
                 group.addTask { try await self.housekeep(commitLog) }
+                if self.settings.boundsKeptBytes {
+                    group.addTask { try await self.trimKept(commitLog) }
+                }
                 group.addTask {
                     // The services end when their listeners do.
                     try? await self.loop.sleep(for: .seconds(Int64.max / 2_000_000_000))
@@ -173,28 +174,6 @@ package struct Coordinator: Sendable {
             await dispatcher.recover(scheduled: jobs)
             guard jobs.count == Self.recoveryPage, let last = jobs.last else { return }
             place = last
-        }
-    }
-
-    /// Forgets what is too old to matter.
-    private func housekeep(_ commitLog: CommitLog) async throws {
-        while true {
-            try await self.loop.sleep(for: .seconds(60))
-            let unused = self.loop.wallTime - Self.sessionLifetime
-            await commitLog.append([.expireSessions(unusedSince: unused)], kind: .essential, jobs: 0) { _ in }
-            try await self.purge(.purge(limit: Self.purgeMax), commitLog)
-            try await self.purge(.purgeWorkflows(limit: Self.purgeMax), commitLog)
-        }
-    }
-
-    /// Removes what was kept for long enough, in groups that delay nobody, until none is left.
-    private func purge(_ change: Change, _ commitLog: CommitLog) async throws {
-        while true {
-            try Task.checkCancellation()
-            guard
-                case .success(let outcomes) = await commitLog.commit([change], kind: .essential),
-                case .purged(let count) = outcomes.first, count == Self.purgeMax
-            else { return }
         }
     }
 }

@@ -99,6 +99,11 @@ package struct CoordinatorSettings: Sendable {
         self.schedules = schedules
     }
 
+    /// Whether any queue may keep only so many bytes of jobs that are over.
+    var boundsKeptBytes: Bool {
+        self.retention.bytesMax != nil || self.queues.values.contains { $0.retention?.bytesMax != nil }
+    }
+
     package func retention(of queue: String) -> Retention { self.queues[queue]?.retention ?? self.retention }
 
     /// The part of the settings that the dispatcher goes by.

@@ -14,9 +14,8 @@ extension Dispatcher {
     /// Takes waiting jobs out: out of their lines, with or without bodies, of what is being read for them, of what
     /// waits for recovery or for its due time, and of what was assigned and has not left here.
     ///
-    /// To cancel, commit first, then call this, then ``NodeRegistry/revoke(_:)``. To give a job another lane or due
-    /// time, commit, call this, and hand those found to ``enqueue(_:)`` or ``schedule(_:)``; what is not found is with
-    /// a node, or on disk until its time comes.
+    /// To cancel, commit first, then call this, then ``NodeRegistry/revoke(_:)``: what is not found is with a node, or
+    /// on disk until its time comes. For another lane or due time, see ``take(_:)``.
     ///
     /// - Parameter jobs: with the lanes and shares that they had.
     /// - Returns: the ids of those that were found, ascending.

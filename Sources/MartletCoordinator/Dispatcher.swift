@@ -239,8 +239,8 @@ package actor Dispatcher {
         self.core.blocker(of: lane, share: share)
     }
 
-    /// The oldest ready job of each queue that has one.
-    package func oldestJobs() -> [DispatchCore.OldestJob] { self.core.oldestJobs }
+    /// Ready jobs that come first in their lines, some of each queue and type.
+    package func firstJobs(eachMax: Int) -> [DispatchCore.FirstJob] { self.core.firstJobs(eachMax: eachMax) }
 
     package func checkInvariants() { self.core.checkInvariants() }
 }

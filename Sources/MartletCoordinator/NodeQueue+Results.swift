@@ -60,7 +60,10 @@ extension NodeQueue {
         let dueTimes = self.dueTimes(of: settlement.failed)
         if !settlement.failed.isEmpty { changes.append(.update(self.updates(settlement.failed, due: dueTimes))) }
         guard !changes.isEmpty else { return self.answer(report.number, settlement.verdicts, missing: [], in: report) }
-        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in
+        let load = settled.load
+        await self.context.commitLog.append(
+            changes, kind: .essential, jobs: report.items.count + load.jobs, bytes: load.bytes
+        ) { result in
             guard case .success(let outcomes) = result else { return }
             let missing = Self.missing(outcomes)
             await self.tellEnded(settlement.succeeded + settlement.completed.map(\.job))

@@ -25,12 +25,26 @@ package actor NodeQueue {
         let settlement: NodeQueueCore.Settlement
         /// Saved in the same commit; their leases go on.
         let checkpoints: [Checkpoint]
+
+        /// What it weighs in a commit group beyond its items: jobs that come after, and the bytes that are left.
+        var load: (jobs: Int, bytes: Int) {
+            var jobs = 0
+            var bytes = self.checkpoints.reduce(0) { $0 + $1.value.count }
+            for (_, completion) in self.settlement.completed {
+                jobs += completion.followUps.count
+                bytes += completion.bytesCount
+            }
+            for attempt in self.settlement.failed { bytes += attempt.output.count }
+            return (jobs, bytes)
+        }
     }
 
     package nonisolated let registration: Register
     package nonisolated let key: NodeKey
     let context: Context
     var core: NodeQueueCore
+    /// Handlers that do not stop, as the node said last.
+    private var stuck: UInt32 = 0
     /// Parked requests by the number that the core knows them by.
     private var parked: [UInt64: any IncomingRequest] = [:]
     private var lastExchange: UInt64 = 0
@@ -81,6 +95,7 @@ package actor NodeQueue {
         self.reportRequest?.refuse(.invalidRequest, "a later report took its place")
         self.reportRequest = request
         self.lastReport = (report.number, nil)
+        self.stuck = report.stuck
         self.core.credit(total: report.creditTotal)
         self.core.running(Array(report.running), at: self.context.loop.now)
         self.note(report)
@@ -292,7 +307,7 @@ package actor NodeQueue {
             slots: self.registration.slots, queues: self.registration.queues.map(\.text),
             types: self.registration.types.map(\.text),
             leased: UInt32(clamping: self.core.heldCount), sinceHeard: self.context.loop.now - self.core.lastHeard,
-            succeededTotal: self.core.succeededTotal, failedTotal: self.core.failedTotal)
+            succeededTotal: self.core.succeededTotal, failedTotal: self.core.failedTotal, stuck: self.stuck)
     }
 
     /// How many jobs it holds of each lane.
@@ -303,7 +318,7 @@ package actor NodeQueue {
         return counts.sorted { $0.key < $1.key }.map { (lane: $0.key, count: $0.value) }
     }
 
-    package func held(_ ids: Set<JobID>) -> Set<JobID> { ids.intersection(self.heldJobs()) }
+    package func held(_ ids: Set<JobID>) -> [JobID] { self.core.held(ids) }
     package func heldJobs() -> [JobID] { self.core.leases.map(\.job.id) + self.core.unsentJobs.map(\.id) }
 
     package func checkInvariants() { self.core.checkInvariants() }

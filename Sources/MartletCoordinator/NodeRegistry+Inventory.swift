@@ -84,9 +84,10 @@ extension NodeRegistry {
     /// Which of these jobs nodes hold, sent or not.
     package func held(_ ids: [JobID]) async -> Set<JobID> {
         var held: Set<JobID> = []
-        for key in self.queues.keys.sorted() {
+        let wanted = Set(ids)
+        for key in self.queues.keys.sorted() where held.count < wanted.count {
             guard let queue = self.queues[key] else { continue }
-            held.formUnion(await queue.held(Set(ids)))
+            held.formUnion(await queue.held(wanted))
         }
         return held
     }

@@ -44,11 +44,6 @@ package struct HeapForest<Rank: Comparable> {
     package func count(in heap: Int) -> Int { heap < self.heaps.count ? self.heaps[heap].entries.count : 0 }
     package func first(in heap: Int) -> Entry? { heap < self.heaps.count ? self.heaps[heap].entries.first : nil }
 
-    /// The numbers in one heap, in no useful order.
-    package func unordered(in heap: Int) -> [Int] {
-        heap < self.heaps.count ? self.heaps[heap].entries.map(\.id) : []
-    }
-
     package func rank(of id: Int, in heap: Int) -> Rank? {
         guard id < self.places.count, self.places[id] >= 0 else { return nil }
         return self.heaps[heap].entries[Int(self.places[id])].rank

@@ -11,22 +11,6 @@ package struct BulkID: Hashable, Comparable, Sendable {
     package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// What is done to many jobs.
-package enum BulkOperation: Hashable, Sendable {
-    /// Pending jobs end as cancelled.
-    case cancel
-    /// Dead jobs are ready again, their failures counted from zero.
-    case retry
-    /// Jobs that are over are removed.
-    case delete
-    /// Jobs that wait and are with no node are removed.
-    case purge
-    /// Jobs that wait are due then, or at once if nil.
-    case reschedule(WallTime?)
-    /// Jobs that wait have another priority.
-    case prioritize(Priority)
-}
-
 /// An operation on all jobs that match, carried out in groups: what it is, and how far it has got.
 package struct BulkRecord: Hashable, Sendable {
     package let id: BulkID

@@ -60,6 +60,9 @@ package enum Change: Sendable {
     /// Removes at most `limit` jobs that are over and whose time to stay has passed, those first whose time passed
     /// first; and as many unique keys. Dead ones count as deleted. -> `.purged`
     case purge(limit: Int)
+    /// Removes jobs of a queue that are over, those that have been for longest first, until what is kept of the others
+    /// fits. Dead ones count as deleted. -> `.purged`
+    case trim(KeptTrim)
     /// No more jobs are added to a batch. -> `.applied`, with the batch's number if it is not there
     case closeBatch(BatchID)
     /// Carries on with what groups before have set off and left, for at most so many dependents. -> `.done`
@@ -173,6 +176,8 @@ package struct SucceededJob: Hashable, Sendable {
     }
 
     package var isKept: Bool { self.keptFor != .zero }
+    /// To be removed, and nothing else.
+    package var isPlain: Bool { !self.isKept && self.details == nil && self.revision == 0 }
 }
 
 /// A pending or dead job's next state.

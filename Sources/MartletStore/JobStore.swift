@@ -2,8 +2,8 @@ package import MartletCore
 
 /// Keeps the jobs of one shard. One process owns it at a time; one suite checks every implementation.
 ///
-/// Calls are made one at a time but for the queries (`jobs`, `job`, `attempts`, `result`, `workflow`, `schedule` and the like,
-/// `laneTotals`), which may overlap a commit and see a state at most one commit old.
+/// Calls are made one at a time, but for those that are for people: they may overlap a commit and see a state at most
+/// one commit old.
 package protocol JobStore: Sendable {
     /// Takes the exclusive lock, recovers what the last owner left, makes it durable, and begins a new epoch.
     ///
@@ -277,8 +277,10 @@ package struct LaneTotals: Hashable, Sendable {
     package var retriedTotal: UInt64 = 0
     package var cancelledTotal: UInt64 = 0
     package var expiredTotal: UInt64 = 0
-    /// Dead jobs deleted by people.
+    /// Dead jobs that were removed, by people or because their time or room was up.
     package var deletedTotal: UInt64 = 0
+    /// What jobs take that stay though they are over, see ``KeptJob``.
+    package var keptBytes: UInt64 = 0
 
     package init(lane: LaneKey) {
         self.lane = lane

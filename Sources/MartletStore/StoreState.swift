@@ -8,6 +8,8 @@ package struct StoreState: Sendable {
         var result: Bytes?
         var attempts: [AttemptRecord] = []
         var checkpoint: Bytes?
+        /// Nil unless it is over and stays.
+        var keptBytes: Int?
     }
 
     struct Accepted: Sendable {
@@ -60,7 +62,7 @@ package struct StoreState: Sendable {
             pauses: self.pauses.keys.sorted().map { Pause($0, since: self.pauses[$0]!) },
             bulks: self.bulks.keys.sorted().map { self.bulks[$0]! },
             hasReleases: !self.groups.releases.isEmpty,
-            schedules: self.schedules.keys.sorted().map { self.schedules[$0]! })
+            schedules: self.allSchedules)
     }
 
     /// Applies a group.
@@ -97,6 +99,7 @@ package struct StoreState: Sendable {
             case .saveNode(let record): self.nodes[record.id.name] = record
             case .forgetNode(let name): self.nodes[name] = nil
             case .expireSessions(let time): self.expireSessions(unusedSince: time)
+            case .trim(let trim): return .purged(count: try self.trim(trim, at: now))
             case .purge(let limit): return .purged(count: try self.purge(limit: limit, at: now))
             case .closeBatch(let id):
                 return .applied(missing: try self.closeBatch(id) ? [] : [JobID(rawValue: id.rawValue)])
@@ -196,6 +199,7 @@ package struct StoreState: Sendable {
             let row = self.rows[hold.job]?.job
             precondition(row?.isPending == true && row?.options.unique?.key == name.key, "a key is held by who has it")
         }
+        self.checkKept()
         self.checkGroups()
         self.checkSchedules()
     }

@@ -4,7 +4,10 @@ import MartletStore
 /// A lane as it is stored: its name and its counts.
 struct LaneRow {
     static let columns =
-        "queue, type, priority, ready, scheduled, dead, submitted, succeeded, retried, cancelled, expired, deleted, blocked"
+        """
+        queue, type, priority, ready, scheduled, dead, submitted, succeeded, retried, cancelled, expired, deleted,
+        blocked, kept_bytes
+        """
 
     var totals: LaneTotals
 
@@ -37,6 +40,6 @@ struct LaneRow {
 
     private static nonisolated(unsafe) let counts: [WritableKeyPath<LaneTotals, UInt64>] = [
         \.ready, \.scheduled, \.dead, \.submittedTotal, \.succeededTotal, \.retriedTotal, \.cancelledTotal,
-        \.expiredTotal, \.deletedTotal, \.blocked,
+        \.expiredTotal, \.deletedTotal, \.blocked, \.keptBytes,
     ]
 }

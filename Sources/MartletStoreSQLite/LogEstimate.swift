@@ -28,18 +28,19 @@ enum LogEstimate {
             case .succeed(let jobs):
                 pages += jobs.count + jobs.count / 4
                 for job in jobs where job.isKept || job.details != nil || job.revision > 0 {
-                    pages += 6 + (job.details?.result?.count ?? 0) / 3500 + Self.pages(of: job.details?.followUps ?? [])
+                    pages += 8 + (job.details?.result?.count ?? 0) / 3500 + Self.pages(of: job.details?.followUps ?? [])
                 }
             // A row that grows may split its page; some indexes change. A large payload is written again.
-            case .update(let updates): pages += updates.count * 9
+            case .update(let updates): pages += updates.count * 11
             case .move(let changes): pages += changes.count * 3
             case .checkpoint(let points): pages += points.reduce(0) { $0 + 5 + $1.value.count / 3500 }
-            case .delete(let ids): pages += ids.count * 7
+            case .delete(let ids): pages += ids.count * 9
             case .expireSessions: pages += 1024
-            case .purge(let limit): pages += min(limit, 4096) * 9
+            case .purge(let limit): pages += min(limit, 4096) * 11
+            case .trim(let trim): pages += min(max(trim.limit, 0), 4096) * 11
             case .reschedule(let changes): pages += changes.count * 6
             case .schedule(let change): pages += Self.pages(of: change)
-            case .bulk(let step): pages += 4 + step.work.count * 9
+            case .bulk(let step): pages += 4 + step.work.count * 11
             case .purgeWorkflows(let limit): pages += min(limit, 4096) * 9
             case .openSession, .saveNode, .forgetNode, .beginBulk, .forgetBulk, .pause, .resume, .closeBatch,
                 .release:
@@ -64,7 +65,7 @@ enum LogEstimate {
             }
         }
         if ended > 0 || most > 0 { most += Change.releasedMax }
-        return most * 9 + ended
+        return most * 11 + ended
     }
 
     private static func pages(of change: ScheduleChange) -> Int {

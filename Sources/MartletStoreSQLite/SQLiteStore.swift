@@ -79,7 +79,7 @@ package actor SQLiteStore: JobStore {
         // who reads, a backup say, may be in the way for a while.
         database.waitForReaders(atMost: .seconds(5))
         try self.checkpointAll(database)
-        try Schema.meet(need, in: database)
+        try Schema.meet(need, in: database, retention: self.settings.upgradedRetention)
         try database.execute("UPDATE owner SET epoch = epoch + 1")
         try self.checkpointAll(database)
         let transaction = try StoreTransaction(database, shard: self.shard)

@@ -1,3 +1,4 @@
+import MartletCore
 import MartletStore
 
 /// The tables, and how a database comes to have them.
@@ -18,7 +19,8 @@ enum Schema {
             id INTEGER PRIMARY KEY, queue TEXT NOT NULL, type TEXT NOT NULL, priority INTEGER NOT NULL,
             ready INTEGER NOT NULL, scheduled INTEGER NOT NULL, dead INTEGER NOT NULL, submitted INTEGER NOT NULL,
             succeeded INTEGER NOT NULL, retried INTEGER NOT NULL, cancelled INTEGER NOT NULL,
-            expired INTEGER NOT NULL, deleted INTEGER NOT NULL, blocked INTEGER NOT NULL DEFAULT 0);
+            expired INTEGER NOT NULL, deleted INTEGER NOT NULL, blocked INTEGER NOT NULL DEFAULT 0,
+            kept_bytes INTEGER NOT NULL DEFAULT 0);
         CREATE TABLE jobs(
             id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, state INTEGER NOT NULL, created INTEGER NOT NULL,
             due INTEGER, failures INTEGER, deaths INTEGER, finished INTEGER, failure_kind TEXT, failure_message TEXT,
@@ -41,6 +43,9 @@ enum Schema {
         CREATE TABLE marks(
             kind INTEGER NOT NULL, value INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY(kind, value, job))
             WITHOUT ROWID;
+        CREATE TABLE kept(
+            queue INTEGER NOT NULL, finished INTEGER NOT NULL, job INTEGER NOT NULL, bytes INTEGER NOT NULL,
+            PRIMARY KEY(queue, finished, job)) WITHOUT ROWID;
         CREATE TABLE unique_keys(
             scope INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, job INTEGER NOT NULL, until INTEGER,
             PRIMARY KEY(scope, name, key)) WITHOUT ROWID;
@@ -84,9 +89,9 @@ enum Schema {
             schedule TEXT NOT NULL, instant INTEGER NOT NULL, job INTEGER NOT NULL,
             PRIMARY KEY(schedule, instant)) WITHOUT ROWID;
         """
-    /// Version 1 kept succeeded jobs by a setting of their queue only: so long they stay now.
     private static let upgrades = """
         ALTER TABLE lanes ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE lanes ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE jobs ADD COLUMN flags INTEGER;
         ALTER TABLE jobs ADD COLUMN expires INTEGER;
         ALTER TABLE jobs ADD COLUMN workflow INTEGER;
@@ -94,7 +99,16 @@ enum Schema {
         ALTER TABLE jobs ADD COLUMN revision INTEGER;
         ALTER TABLE submits ADD COLUMN exceptions BLOB;
         DROP INDEX jobs_finished;
-        UPDATE jobs SET expires = finished + 604800000000 WHERE state = 4;
+        """
+    /// What version 1 kept counts like what is kept since. A queue has the number of its first lane.
+    private static let listing = """
+        INSERT INTO kept(queue, finished, job, bytes)
+            SELECT (SELECT min(other.id) FROM lanes JOIN lanes AS other USING (queue) WHERE lanes.id = jobs.lane),
+                finished, id, length(payload) + \(KeptJob.overheadBytes)
+            FROM jobs WHERE state >= 4;
+        UPDATE lanes SET kept_bytes = found.bytes FROM (
+            SELECT lane, sum(kept.bytes) AS bytes FROM kept JOIN jobs ON jobs.id = kept.job GROUP BY lane) AS found
+            WHERE found.lane = lanes.id;
         """
 
     /// What is to be done with a database before it can be used.
@@ -122,14 +136,40 @@ enum Schema {
     }
 
     /// Makes the tables in an empty database, or those that an older one lacks, in one transaction.
-    static func meet(_ need: Need, in database: Database) throws(StoreError) {
-        let steps =
-            switch need {
-            case .nothing: ""
-            case .creation: self.tables + self.additions + "PRAGMA application_id = \(self.application);"
-            case .upgrade: self.upgrades + self.additions
-            }
-        guard !steps.isEmpty else { return }
-        try database.execute("BEGIN IMMEDIATE; \(steps) PRAGMA user_version = \(self.version); COMMIT;")
+    ///
+    /// - Parameter retention: see ``SQLiteSettings/upgradedRetention``.
+    static func meet(
+        _ need: Need, in database: Database, retention: (String) -> Duration?
+    ) throws(StoreError) {
+        switch need {
+        case .nothing: return
+        case .creation:
+            try database.execute(
+                "BEGIN IMMEDIATE; \(self.tables) \(self.additions) PRAGMA application_id = \(self.application);")
+        case .upgrade:
+            try database.execute("BEGIN IMMEDIATE; \(self.upgrades) \(self.additions) \(self.listing)")
+            try self.setExpiry(in: database, retention)
+        }
+        try database.execute("PRAGMA user_version = \(self.version); COMMIT;")
+    }
+
+    /// Version 1 looked at the setting of a queue when it removed jobs that had succeeded; now each of them says how
+    /// long it stays.
+    private static func setExpiry(
+        in database: Database, _ retention: (String) -> Duration?
+    ) throws(StoreError) {
+        var queues: [String] = []
+        try database.read("SELECT DISTINCT queue FROM lanes ORDER BY queue") { row in queues.append(row.text(0) ?? "") }
+        let update = try database.prepare(
+            """
+            UPDATE jobs SET expires = finished + ?
+            WHERE state = 4 AND lane IN (SELECT id FROM lanes WHERE queue = ?)
+            """)
+        for queue in queues {
+            guard let keptFor = retention(queue) else { continue }
+            update.bind(0, keptFor.wholeMicroseconds)
+            update.bind(1, queue)
+            try update.run()
+        }
     }
 }

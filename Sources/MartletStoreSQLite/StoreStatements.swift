@@ -55,6 +55,7 @@ struct StoreStatements {
     let deleteNode: Statement
     let groups: GroupStatements
     let schedules: ScheduleStatements
+    let kept: KeptStatements
 
     init(_ database: Database) throws(StoreError) {
         self.begin = try database.prepare("BEGIN IMMEDIATE")
@@ -62,7 +63,7 @@ struct StoreStatements {
         self.readEpoch = try database.prepare("SELECT epoch FROM owner")
         self.writeSequence = try database.prepare("UPDATE owner SET next_sequence = ?")
         self.writeLane = try database.prepare(
-            "REPLACE INTO lanes(id, \(LaneRow.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            "REPLACE INTO lanes(id, \(LaneRow.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 
         self.insertReady = try [32, 8, 1].map { rows throws(StoreError) in
             let values = (0..<rows).map { "(?3 + \($0), ?1, 2, ?2, ?\(4 + $0))" }.joined(separator: ", ")
@@ -80,7 +81,7 @@ struct StoreStatements {
         self.retainReady = try database.prepare(
             """
             UPDATE jobs SET state = 4, finished = ?3, expires = ?4
-            WHERE id = ?1 AND state = 2 AND lane = ?2 AND flags IS NULL
+            WHERE id = ?1 AND state = 2 AND lane = ?2 AND flags IS NULL RETURNING length(payload)
             """)
         self.deleteJob = try database.prepare("DELETE FROM jobs WHERE id = ?")
         self.readRow = try database.prepare("SELECT \(JobRow.columns), created, options FROM jobs WHERE id = ?")
@@ -139,6 +140,7 @@ struct StoreStatements {
         self.writeNode = try database.prepare("REPLACE INTO nodes(name, incarnation, lease) VALUES (?, ?, ?)")
         self.groups = try GroupStatements(database)
         self.schedules = try ScheduleStatements(database)
+        self.kept = try KeptStatements(database)
         self.deleteNode = try database.prepare("DELETE FROM nodes WHERE name = ?")
     }
 }

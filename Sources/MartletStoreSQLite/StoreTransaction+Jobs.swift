@@ -83,18 +83,7 @@ extension StoreTransaction {
     // MARK: Succeeded
 
     func succeed(_ jobs: [SucceededJob], at now: WallTime) throws(StoreError) -> [JobID] {
-        guard jobs.allSatisfy(\.isPlain), !Self.isAscending(jobs) else {
-            return try self.succeedInOrder(jobs, at: now)
-        }
-        // Jobs that were started together end in any order. One that is named twice has an order of its own.
-        let sorted = jobs.sorted { $0.id < $1.id }
-        guard Self.isAscending(sorted) else { return try self.succeedInOrder(jobs, at: now) }
-        let missing = Set(try self.succeedInOrder(sorted, at: now))
-        return missing.isEmpty ? [] : jobs.map(\.id).filter { missing.contains($0) }
-    }
-
-    private static func isAscending(_ jobs: [SucceededJob]) -> Bool {
-        zip(jobs, jobs.dropFirst()).allSatisfy { $0.id < $1.id }
+        try jobs.inOrder { jobs throws(StoreError) in try self.succeedInOrder(jobs, at: now) }
     }
 
     /// Removes runs of neighbours in one statement.
@@ -153,21 +142,35 @@ extension StoreTransaction {
     /// Whether the job was there.
     private func end(_ job: SucceededJob, at now: WallTime) throws(StoreError) -> Bool {
         if job.details == nil, job.revision == 0 {
-            let statement = job.isKept ? self.statements.retainReady : self.statements.deleteReady
-            statement.bind(0, Int64(job.id.rawValue))
-            statement.bind(1, Int64(job.lane.rawValue))
-            if job.isKept {
-                statement.bind(2, now.microseconds)
-                statement.bind(3, job.keptFor.map { (now + $0).microseconds })
-            }
-            try statement.run()
-            if self.database.changes == 1 {
+            if try job.isKept ? self.retainPlain(job, at: now) : self.removePlain(job) {
                 self.countSucceeded(1, in: job.lane)
                 return true
             }
         }
         var tables = SQLiteTables(transaction: self)
         return try tables.succeed(job, at: now)
+    }
+
+    private func removePlain(_ job: SucceededJob) throws(StoreError) -> Bool {
+        let delete = self.statements.deleteReady
+        delete.bind(0, Int64(job.id.rawValue))
+        delete.bind(1, Int64(job.lane.rawValue))
+        try delete.run()
+        return self.database.changes == 1
+    }
+
+    private func retainPlain(_ job: SucceededJob, at now: WallTime) throws(StoreError) -> Bool {
+        let update = self.statements.retainReady
+        update.bind(0, Int64(job.id.rawValue))
+        update.bind(1, Int64(job.lane.rawValue))
+        update.bind(2, now.microseconds)
+        update.bind(3, job.keptFor.map { (now + $0).microseconds })
+        guard try update.step() else { return false }
+        let bytes = Int(update.integer(0)) + KeptJob.overheadBytes
+        try update.run()
+        var tables = SQLiteTables(transaction: self)
+        try tables.keep(KeptJob(id: job.id, lane: job.lane, finishedAt: now, bytes: bytes))
+        return true
     }
 
     private func countSucceeded(_ count: Int, in lane: LaneID) {
@@ -213,9 +216,4 @@ extension StoreTransaction {
 extension NewJob {
     /// Ready at once and without options of its own; the priority is the lane's.
     fileprivate var isBare: Bool { self.due == nil && self.options.isBare }
-}
-
-extension SucceededJob {
-    /// To be removed, and nothing else.
-    fileprivate var isPlain: Bool { !self.isKept && self.details == nil && self.revision == 0 }
 }

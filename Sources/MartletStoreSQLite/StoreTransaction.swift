@@ -18,6 +18,8 @@ final class StoreTransaction {
     let shard: UInt16
     let statements: StoreStatements
     private(set) var lanes: [LaneRow] = []
+    /// The number of a queue is that of its first lane.
+    private(set) var queueNumbers: [String: Int64] = [:]
     private var changedLanes: [Int] = []
     private var isChanged: [Bool] = []
     var sessions: [SessionID: Session] = [:]
@@ -58,8 +60,20 @@ final class StoreTransaction {
             }
             lanes.append(lane)
         }
-        self.lanes = lanes
+        self.lanes = []
+        self.queueNumbers = [:]
+        for lane in lanes { self.add(lane) }
         self.isChanged = Array(repeating: false, count: lanes.count)
+    }
+
+    private func add(_ lane: LaneRow) {
+        let queue = lane.totals.lane.queue
+        if self.queueNumbers[queue] == nil { self.queueNumbers[queue] = Int64(self.lanes.count) }
+        self.lanes.append(lane)
+    }
+
+    func queueNumber(of lane: LaneID) -> Int64 {
+        self.queueNumbers[self.lanes[Int(lane.rawValue)].totals.lane.queue] ?? Int64(lane.rawValue)
     }
 
     func begin() throws(StoreError) { try self.statements.begin.run() }
@@ -72,7 +86,7 @@ final class StoreTransaction {
         try self.checkEpoch(group.epoch)
         for (id, key) in group.newLanes where Int(id.rawValue) >= self.lanes.count {
             precondition(Int(id.rawValue) == self.lanes.count, "lanes are numbered without gaps")
-            self.lanes.append(LaneRow(key))
+            self.add(LaneRow(key))
             self.isChanged.append(false)
             self.laneChanged(self.lanes.count - 1)
         }
@@ -117,6 +131,9 @@ final class StoreTransaction {
             self.statements.deleteNode.bind(0, name)
             try self.statements.deleteNode.run()
         case .expireSessions(let time): try self.expireSessions(unusedSince: time)
+        case .trim(let trim):
+            var tables = SQLiteTables(transaction: self)
+            return .purged(count: try tables.trim(trim, at: now))
         case .purge(let limit): return .purged(count: try self.purge(limit: limit, at: now))
         case .release(let limit):
             var tables = SQLiteTables(transaction: self)

@@ -13,6 +13,8 @@ extension ListQueues {
 extension QueueList {
     package var frameBytesEstimate: Int { 64 + self.queues.count * 128 }
 
+    package var isExtended: Bool { self.queues.contains { $0.oldestReadyAge != nil || $0.keptBytes > 0 } }
+
     package func encode(into writer: inout FrameWriter) {
         writer.record { $0.write(UInt32(self.queues.count)) }
         writer.records(self.queues)
@@ -41,6 +43,10 @@ extension QueueView: FrameRecord {
         writer.write(self.nodeCount)
         writer.write(self.queue)
         writer.write(self.type)
+        guard writer.isExtended else { return }
+        writer.write(self.oldestReadyAge == nil ? 0 : 1 as UInt8)
+        writer.write(self.oldestReadyAge ?? .zero)
+        writer.write(self.keptBytes)
     }
 
     init(record reader: inout FrameReader) throws(WireError) {
@@ -58,6 +64,11 @@ extension QueueView: FrameRecord {
         self.nodeCount = try reader.read()
         self.queue = try reader.readText("queue")
         self.type = try reader.readText("type")
+        guard reader.isExtended else { return }
+        let presence: UInt8 = try reader.read()
+        let age = try reader.readDuration()
+        self.oldestReadyAge = presence & 1 == 0 ? nil : age
+        self.keptBytes = try reader.read()
     }
 }
 
@@ -73,6 +84,8 @@ extension ListNodes {
 
 extension NodeList {
     package var frameBytesEstimate: Int { 64 + self.nodes.count * 192 }
+
+    package var isExtended: Bool { self.nodes.contains { $0.stuck > 0 } }
 
     package func encode(into writer: inout FrameWriter) {
         writer.record { $0.write(UInt32(self.nodes.count)) }
@@ -99,6 +112,7 @@ extension NodeView: FrameRecord {
         writer.write(self.name)
         writer.writeTexts(self.queues)
         writer.writeTexts(self.types)
+        if writer.isExtended { writer.write(self.stuck) }
     }
 
     init(record reader: inout FrameReader) throws(WireError) {
@@ -112,6 +126,7 @@ extension NodeView: FrameRecord {
         self.name = try reader.readText("name")
         self.queues = try reader.readTexts("queues")
         self.types = try reader.readTexts("types")
+        self.stuck = reader.isExtended ? try reader.read() : 0
     }
 }
 

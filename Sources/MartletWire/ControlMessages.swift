@@ -32,20 +32,7 @@ package struct JobSelection: Hashable, Sendable {
 package struct ChangeJobs: Message {
     package static let kind = FrameKind.changeJobs
 
-    package enum Action: Hashable, Sendable {
-        /// Pending jobs end as cancelled, running ones too.
-        case cancel
-        /// Dead jobs are ready again, failures and node deaths counted from zero.
-        case retry
-        /// Jobs that are over are removed.
-        case delete
-        /// Waiting jobs, which no node has, are removed.
-        case purge
-        /// Waiting jobs are due then, or at once if nil.
-        case reschedule(WallTime?)
-        /// Waiting jobs have this priority.
-        case prioritize(Priority)
-    }
+    package typealias Action = BulkOperation
 
     package var action: Action
     /// Changes nothing: counts what matches, up to ``countMax`` jobs a request.

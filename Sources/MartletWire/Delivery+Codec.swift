@@ -35,7 +35,7 @@ extension Delivery {
             $0.write(UInt32(self.templates.count))
             $0.write(UInt32(self.jobs.count))
         }
-        guard self.isExtended else {
+        guard writer.isExtended else {
             writer.records(self.templates)
             writer.records(self.jobs)
             return

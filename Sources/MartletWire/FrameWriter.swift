@@ -7,6 +7,8 @@ package struct FrameWriter: ~Copyable {
     private var capacity: Int
     private var count: Int
     private var recordCount: UInt32
+    /// Whether the frame has the fields that version 0.1.0 does not know.
+    let isExtended: Bool
 
     /// - Parameter bytesEstimate: how long the frame will be, to reserve it at once. May be wrong.
     package init(_ kind: FrameKind, bytesEstimate: Int = 256, isExtended: Bool = false) {
@@ -14,6 +16,7 @@ package struct FrameWriter: ~Copyable {
         self.base = .allocate(byteCount: self.capacity, alignment: 16)
         self.count = 0
         self.recordCount = 0
+        self.isExtended = isExtended
         self.write(FrameHeader.magic)
         self.write(FrameHeader.version)
         self.write(kind.rawValue)

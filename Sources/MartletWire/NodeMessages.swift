@@ -243,6 +243,8 @@ package struct Report: Message {
     package var items: RecordList<Item>
     /// How far handlers have got, where that has changed; at most one for each that runs.
     package var progress: RecordList<Progress>
+    /// Handlers that were told to stop and have not.
+    package var stuck: UInt32
 
     package struct Progress: Hashable, Sendable {
         package var id: JobID
@@ -262,8 +264,9 @@ package struct Report: Message {
 
     package init(
         key: UInt64, number: UInt64, lastDelivery: UInt64, creditTotal: UInt64, isDraining: Bool, isLast: Bool,
-        running: [JobID], items: [Item], progress: [Progress] = []
+        running: [JobID], items: [Item], progress: [Progress] = [], stuck: UInt32 = 0
     ) {
+        self.stuck = stuck
         self.progress = RecordList(progress)
         self.key = key
         self.number = number

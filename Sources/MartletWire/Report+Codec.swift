@@ -3,10 +3,11 @@ import MartletCore
 extension Report {
     private static let drainingBit: UInt8 = 1
     private static let lastBit: UInt8 = 2
+    private static let stuckBit: UInt8 = 4
 
     package var frameBytesEstimate: Int { 128 + self.running.count * 12 + self.items.count * 32 }
 
-    package var isExtended: Bool { !self.progress.isEmpty }
+    package var isExtended: Bool { !self.progress.isEmpty || self.stuck > 0 }
 
     package func encode(into writer: inout FrameWriter) {
         writer.record {
@@ -14,10 +15,14 @@ extension Report {
             $0.write(self.number)
             $0.write(self.lastDelivery)
             $0.write(self.creditTotal)
-            $0.write((self.isDraining ? Self.drainingBit : 0) | (self.isLast ? Self.lastBit : 0))
+            $0.write(
+                (self.isDraining ? Self.drainingBit : 0) | (self.isLast ? Self.lastBit : 0)
+                    | (self.stuck > 0 ? Self.stuckBit : 0))
             $0.write(UInt32(self.running.count))
             $0.write(UInt32(self.items.count))
-            if self.isExtended { $0.write(UInt32(self.progress.count)) }
+            guard self.isExtended else { return }
+            $0.write(UInt32(self.progress.count))
+            if self.stuck > 0 { $0.write(self.stuck) }
         }
         writer.records(self.running)
         writer.records(self.items)
@@ -36,6 +41,7 @@ extension Report {
         let runningCount: UInt32 = try reader.read()
         let itemCount: UInt32 = try reader.read()
         let progressCount: UInt32 = reader.isExtended ? try reader.read() : 0
+        self.stuck = reader.isExtended && bits & Self.stuckBit != 0 ? try reader.read() : 0
         guard self.number > 0 else { throw FrameReader.outOfBounds("number", "must not be 0") }
         self.running = try reader.list(runningCount, "running", max: Int(Register.slotsMax))
         self.items = try reader.list(itemCount, "items", max: Self.itemsMax)

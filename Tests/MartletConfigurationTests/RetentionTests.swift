@@ -19,6 +19,24 @@ import Testing
         #expect(configuration.queues["d"]?.retention == base)
     }
 
+    @Test func bytesAreBoundForEachQueue() throws {
+        let json = """
+            {"retain": {"bytesMax": "64MiB"},
+             "queues": {"a": {"retain": {"bytesMax": "2GiB"}}, "b": {"retainSucceeded": "2h"},
+                        "c": {"retain": {"bytesMax": "unlimited"}}}}
+            """
+        let configuration = try ClusterConfiguration(json: Array(json.utf8))
+        #expect(configuration.retention.bytesMax == 64 << 20)
+        #expect(configuration.queues["a"]?.retention.bytesMax == 2 << 30)
+        #expect(configuration.queues["b"]?.retention.bytesMax == 64 << 20)
+        #expect(configuration.queues["c"]?.retention.bytesMax == nil)
+        #expect(Retention.standard.bytesMax == nil)
+        let error = #expect(throws: ConfigurationError.self) {
+            try ClusterConfiguration(json: Array("{\"retain\": {\"bytesMax\": \"1KiB\"}}".utf8))
+        }
+        #expect(error?.path == "retain.bytesMax")
+    }
+
     @Test func aWrongTimeIsNamedWithItsPlace() {
         let error = #expect(throws: ConfigurationError.self) {
             try ClusterConfiguration(json: Array("{\"queues\": {\"a\": {\"retain\": {\"dead\": \"x\"}}}}".utf8))

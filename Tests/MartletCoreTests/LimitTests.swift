@@ -266,12 +266,17 @@ import Testing
         #expect(bench.assign().count == 1 && bench.core.readyCount == 1)
     }
 
-    @Test func oldestJobOfEachQueueIsKnown() {
+    @Test func firstJobsOfEachQueueAndTypeAreKnown() {
         let bench = DispatchBench()
-        bench.submit(5...9)
+        bench.submit(7...9)
+        bench.submit(5...6, share: group("g"))
+        bench.submit(10...11, share: group("h"))
         bench.submit(3...4, lane: 1, share: ordered("o"))
         bench.submit(20...21, lane: 2)
-        #expect(bench.core.oldestJobs.map(\.queue) == ["q", "r"])
-        #expect(bench.core.oldestJobs.map(\.id.rawValue) == [3, 20])
+        let first = bench.core.firstJobs(eachMax: 1)
+        #expect(first.map(\.queue) == ["q", "q", "r"] && Set(first.map(\.id.rawValue)) == [3, 5, 20])
+        // One of each line.
+        let two = bench.core.firstJobs(eachMax: 2)
+        #expect(Set(two.map(\.id.rawValue)) == [3, 5, 7, 20])
     }
 }

@@ -53,7 +53,7 @@ import Testing
         let jobs = try await store.jobs(matching: JobFilter(), after: nil, limit: 9)
         #expect(jobs.map(\.state) == [.ready, .scheduled, .succeeded, .dead])
         #expect(jobs[1].options.timeout == .seconds(1) && jobs[1].history.failures == 2)
-        #expect(jobs[2].expires == WallTime(microseconds: 20) + .seconds(7 * 86400))
+        #expect(jobs[2].expires == WallTime(microseconds: 20) + .seconds(365 * 86400))
         #expect(jobs[3].lastFailure == JobFailure(kind: "k", message: "m") && jobs[3].expires == nil)
         let session = SessionID(high: 3, low: 4)
         let lane = LaneID(rawValue: 0)
@@ -80,6 +80,29 @@ import Testing
             ])
         let totals = try await store.laneTotals()
         #expect(totals[0].isBalanced && totals[0].ready == 1 && totals[0].succeededTotal == 3)
+        await store.close()
+    }
+
+    /// 0.1.0 kept succeeded jobs for as long as the setting of their queue said when it looked.
+    @Test(arguments: [.seconds(3600), .zero, nil] as [Duration?])
+    func whatHadSucceededStaysForAsLongAsTheSettingSays(keptFor: Duration?) async throws {
+        let folder = try TemporaryFolder()
+        let loops = StoreLoops()
+        defer { loops.shutdown() }
+        Self.write(Self.versionOne, to: folder.file("store.db"))
+        let settings = SQLiteSettings(upgradedRetention: { $0 == "mail" ? keptFor : .seconds(1) })
+        let store = SQLiteStore(
+            path: folder.file("store.db"), loop: loops.writer, readerLoop: loops.reader, settings: settings)
+        let opening = try await store.open()
+        let jobs = try await store.jobs(matching: JobFilter(), after: nil, limit: 9)
+        #expect(jobs[2].expires == keptFor.map { WallTime(microseconds: 20) + $0 } && jobs[3].expires == nil)
+        // Both that are over take room: a byte each, and the rest.
+        #expect(try await store.laneTotals()[0].keptBytes == UInt64(2 * (1 + KeptJob.overheadBytes)))
+        let trim = KeptTrim(queue: "mail", bytesMax: KeptJob.overheadBytes + 1, limit: 9)
+        let result = try await store.commit(
+            CommitGroup(epoch: opening.epoch, now: WallTime(microseconds: 30), changes: [.trim(trim)]))
+        #expect(result.outcomes == [.purged(count: 1)])
+        #expect(try await store.job(jobs[2].id) == nil)
         await store.close()
     }
 

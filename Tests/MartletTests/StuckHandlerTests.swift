@@ -26,6 +26,20 @@ import Testing
         driver.core.checkInvariants()
     }
 
+    @Test func theCoordinatorHearsHowManyThereAre() throws {
+        for (features, told) in [(PeerFeatures.current, 1), ([], 0)] as [(PeerFeatures, UInt32)] {
+            let driver = CoreDriver(slots: 2)
+            driver.register(features: features)
+            driver.deliver(1)
+            driver.ask(0)
+            driver.obey(ended: [1])
+            driver.pass(.seconds(6))
+            let frame = try #require(driver.core.nextReport(at: driver.now, into: &driver.actions)).frame
+            // A coordinator of 0.1.0 would not know what to do with it.
+            #expect(try Report.decode(frame).stuck == told)
+        }
+    }
+
     @Test func whoStopsInTimeIsNotStuck() {
         let driver = CoreDriver(slots: 2)
         driver.register()

@@ -104,6 +104,22 @@ extension Sample {
                 progress: [
                     Report.Progress(id: JobID(shard: 1, sequence: 44), fraction: 0.25, message: "page 8 of 32")
                 ])),
+        Sample(
+            "report-stuck",
+            Report(
+                key: 0x99, number: 15, lastDelivery: 7, creditTotal: 301, isDraining: false, isLast: false,
+                running: [JobID(shard: 1, sequence: 44)], items: [], stuck: 2)),
+        Sample("queue-list-later", QueueList(queues: [Samples.oldQueue, Samples.queue])),
+        Sample(
+            "node-list-later",
+            NodeList(nodes: [
+                NodeView(
+                    name: "worker-1", incarnation: 0xABCD, status: .live, slots: 16, queues: [], types: ["bill"],
+                    leased: 20, sinceHeard: .milliseconds(700), succeededTotal: 1000, failedTotal: 12, stuck: 3),
+                NodeView(
+                    name: "worker-2", incarnation: 0xABCE, status: .live, slots: 1, queues: [], types: ["bill"],
+                    leased: 0, sinceHeard: .zero, succeededTotal: 0, failedTotal: 0),
+            ])),
     ]
 }
 
@@ -113,6 +129,14 @@ extension Samples {
         options.services = services
         return JobTemplate(type: "bill", queue: "billing:eu", options: options)
     }
+
+    static let oldQueue: QueueView = {
+        var view = QueueView(queue: "billing:eu", type: "bill")
+        view.ready = 3
+        view.oldestReadyAge = .seconds(90)
+        view.keptBytes = 4096
+        return view
+    }()
 
     static let rare: JobTemplate = {
         var options = JobOptions(priority: .highest)

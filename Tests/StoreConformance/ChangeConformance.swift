@@ -14,6 +14,8 @@ extension StoreConformance {
         Case("aFailureIsKeptUntilThereIsAnother", aFailureIsKeptUntilThereIsAnother),
         Case("theDeadAreRevivedOrDeleted", theDeadAreRevivedOrDeleted),
         Case("purgeTakesTheOldestAndIsBounded", purgeTakesTheOldestAndIsBounded),
+        Case("whatAQueueKeepsIsTrimmedToItsBytes", whatAQueueKeepsIsTrimmedToItsBytes),
+        Case("bytesAreKeptOnlyOfWhatIsOverAndStays", bytesAreKeptOnlyOfWhatIsOverAndStays),
         Case("changesOfOneGroupSeeEachOther", changesOfOneGroupSeeEachOther),
         Case("totalsCountWhatHappened", totalsCountWhatHappened),
     ]
@@ -196,6 +198,67 @@ extension StoreConformance {
         await owner.store.close()
     }
 
+    private static func whatAQueueKeepsIsTrimmedToItsBytes(_ suite: StoreConformance) async throws {
+        var owner = try await suite.openWithLanes()
+        let overhead = KeptJob.overheadBytes
+        // Lanes: mail/welcome, mail/invoice, maps/welcome.
+        let ids = try await owner.submit(
+            1, [.job("abc"), .job("de", lane: .second), .job("f", lane: .third), .job("ghij"), .job("k")])
+        func trim(_ bytesMax: Int, limit: Int = 9) -> Change {
+            .trim(KeptTrim(queue: "mail", bytesMax: bytesMax, limit: limit))
+        }
+        try await owner.commit(.update([JobUpdate(ids[3], .dead)]), at: 110)
+        try await owner.commit(.update([JobUpdate(ids[1], lane: .second, .cancelled)]), at: 120)
+        try await owner.commit(
+            .succeed([
+                SucceededJob(ids[0], retained: true), SucceededJob(id: ids[2], lane: .third, keptFor: .seconds(9)),
+            ]), at: 130)
+        owner = try await suite.reopen(owner)
+        #expect(try await owner.totals().keptBytes == UInt64(7 + 2 * overhead))
+        #expect(try await owner.totals(.second).keptBytes == UInt64(2 + overhead))
+        #expect(try await owner.commit(trim(9 + 3 * overhead)) == [.purged(count: 0)])
+        #expect(try await owner.commit(trim(8 + 3 * overhead, limit: 0)) == [.purged(count: 0)])
+        // Whatever has been over for longest goes first, in whichever lane, until the rest fits.
+        #expect(try await owner.commit(trim(8 + 3 * overhead)) == [.purged(count: 1)])
+        #expect(try await owner.states(ids) == [.succeeded, .cancelled, .succeeded, nil, .ready])
+        #expect(try await owner.totals().deletedTotal == 1)
+        #expect(try await owner.commit(trim(0, limit: 1)) == [.purged(count: 1)])
+        #expect(try await owner.states(ids) == [.succeeded, nil, .succeeded, nil, .ready])
+        #expect(try await owner.commit(trim(0)) == [.purged(count: 1)])
+        #expect(try await owner.states(ids) == [nil, nil, .succeeded, nil, .ready])
+        #expect(try await owner.totals().keptBytes == 0)
+        #expect(try await owner.commit(.trim(KeptTrim(queue: "nowhere", bytesMax: 0, limit: 9))) == [.purged(count: 0)])
+        await owner.store.close()
+    }
+
+    private static func bytesAreKeptOnlyOfWhatIsOverAndStays(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let ids = try await owner.submit(1, [.job("abc"), .job("de"), .job("f")])
+        try await owner.commit(.succeed([SucceededJob(ids[0])]))
+        try await owner.commit(.update([JobUpdate(ids[1], .cancelled, keptFor: .zero)]))
+        #expect(try await owner.totals().keptBytes == 0)
+        // With what it printed, until it goes on; and with what it returned.
+        let attempt = AttemptRecord(
+            number: 1, endedAt: 100, node: "n", failure: JobFailure(kind: "k", message: "m"),
+            output: Bytes(copying: "output".utf8))
+        try await owner.commit(
+            .update([
+                JobUpdate(
+                    id: ids[2], lane: .first, state: .dead, due: nil, history: JobHistory(failures: 1, nodeDeaths: 0),
+                    attempt: attempt)
+            ]))
+        #expect(try await owner.totals().keptBytes == UInt64(7 + KeptJob.overheadBytes))
+        try await owner.commit(.update([JobUpdate(ids[2], expected: .dead, .ready)]))
+        #expect(try await owner.totals().keptBytes == 0)
+        let details = SucceededJob.Details(result: Bytes(copying: "result".utf8), followUps: [])
+        try await owner.commit(
+            .succeed([SucceededJob(id: ids[2], lane: .first, keptFor: .microseconds(50), details: details)]), at: 200)
+        #expect(try await owner.totals().keptBytes == UInt64(13 + KeptJob.overheadBytes))
+        #expect(try await owner.commit(.purge(limit: 9), at: 250) == [.purged(count: 1)])
+        #expect(try await owner.totals().keptBytes == 0)
+        await owner.store.close()
+    }
+
     private static func changesOfOneGroupSeeEachOther(_ suite: StoreConformance) async throws {
         let owner = try await suite.openWithLanes()
         let before = try await owner.submit(1, .jobs(1))[0]
@@ -213,7 +276,8 @@ extension StoreConformance {
 
     private static func totalsCountWhatHappened(_ suite: StoreConformance) async throws {
         var owner = try await suite.openWithLanes()
-        let ids = try await owner.submit(1, .jobs(7) + [.job(due: 9)])
+        let jobs: [NewJob] = .jobs(7) + [.job(due: 9)]
+        let ids = try await owner.submit(1, jobs)
         let others = try await owner.submit(2, .jobs(2, lane: .third))
         try await owner.commit(
             .update([
@@ -232,6 +296,7 @@ extension StoreConformance {
         expected.retriedTotal = 2
         expected.cancelledTotal = 1
         expected.expiredTotal = 1
+        expected.keptBytes = UInt64([3, 4, 5].reduce(0) { $0 + jobs[$1].payload.count + KeptJob.overheadBytes })
         #expect(try await owner.totals() == expected)
         #expect(try await owner.totals(.second) == LaneTotals(lane: LaneKey.standard[1]))
         #expect(try await owner.totals(.third).succeededTotal == 1)

@@ -77,6 +77,10 @@ package struct GroupGenerator {
         case 94: return .forgetNode(name: "n\(self.below(3))")
         case 95..<97:
             return .expireSessions(unusedSince: WallTime(microseconds: self.now - Int64(self.below(1_200_000_000))))
+        case 97:
+            return .trim(
+                KeptTrim(
+                    queue: "q\(self.below(2))", bytesMax: self.below(8) * KeptJob.overheadBytes, limit: self.below(5)))
         default:
             return .purge(limit: self.below(5))
         }

@@ -17,6 +17,8 @@ extension StoreConformance {
         Case("keysAreUniqueWithinTheirScope", keysAreUniqueWithinTheirScope),
         Case("aRepeatedSubmitGetsTheSameExceptions", aRepeatedSubmitGetsTheSameExceptions),
         Case("aRevivedJobHasItsKeyUnlessItWasTaken", aRevivedJobHasItsKeyUnlessItWasTaken),
+        Case("aRevivedJobHasItsKeyAgainOnceTheOthersWindowIsOver", aRevivedJobHasItsKeyAgainOnceTheOthersWindowIsOver),
+        Case("keysWhoseWindowIsOverArePurged", keysWhoseWindowIsOverArePurged),
     ]
 
     private static func aTakenKeyGivesTheExistingJob(_ suite: StoreConformance) async throws {
@@ -228,6 +230,41 @@ extension StoreConformance {
         #expect(try await owner.states([other]) == [.ready])
         _ = try await owner.submit(4, [.unique("b")])
         #expect(try await owner.totals().submittedTotal == 3)
+        await owner.store.close()
+    }
+
+    private static func aRevivedJobHasItsKeyAgainOnceTheOthersWindowIsOver(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let window = UniqueKey.Window.afterSuccess(.microseconds(50))
+        let ids = try await owner.submit(1, [.unique("a"), .unique("b")])
+        try await owner.commit(.update(ids.map { JobUpdate($0, .dead) }))
+        // Another job has each key, and its window begins.
+        let others = try await owner.submit(2, [.unique("a", window: window), .unique("b", window: window)])
+        try await owner.commit(.succeed(others.map { SucceededJob($0) }), at: 200)
+        try await owner.commit(.update([JobUpdate(ids[0], expected: .dead, .ready)]), at: 249)
+        try await owner.commit(.update([JobUpdate(ids[1], expected: .dead, .ready)]), at: 250)
+        // The one came within the window: the key is free once that is over. The other has its key.
+        let free = try await owner.commit(.submit(Submission(3, [.unique("a", .refuse)])), at: 250)
+        #expect(free == [.submitted(.accepted(first: others[1].advanced(by: 1), count: 1))])
+        let taken = try await owner.commit(.submit(Submission(4, [.unique("b", .refuse)])), at: 250)
+        #expect(taken == [.submitted(.duplicate(place: 0, existing: ids[1]))])
+        // Nor does the end of the window take it away.
+        try await owner.commit(.purge(limit: 9), at: 400)
+        let still = try await owner.commit(.submit(Submission(5, [.unique("b", .refuse)])), at: 400)
+        #expect(still == [.submitted(.duplicate(place: 0, existing: ids[1]))])
+        await owner.store.close()
+    }
+
+    private static func keysWhoseWindowIsOverArePurged(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let window = UniqueKey.Window.afterSuccess(.microseconds(50))
+        let ids = try await owner.submit(1, ["a", "b", "c"].map { .unique($0, window: window) })
+        try await owner.commit(.succeed([SucceededJob(ids[0]), SucceededJob(ids[1])]), at: 200)
+        try await owner.commit(.succeed([SucceededJob(ids[2])]), at: 201)
+        #expect(try await owner.commit(.purge(limit: 9), at: 249) == [.purged(count: 0)])
+        #expect(try await owner.commit(.purge(limit: 9), at: 250) == [.purged(count: 2)])
+        #expect(try await owner.commit(.purge(limit: 9), at: 250) == [.purged(count: 0)])
+        #expect(try await owner.commit(.purge(limit: 9), at: 251) == [.purged(count: 1)])
         await owner.store.close()
     }
 }

@@ -59,11 +59,11 @@ KINDS = {  # name: (kind, first record, {list: element})
     "queue_list": (149, "queues:count", {
         "queues": "ready:u64 running:u64 scheduled:u64 dead:u64 submitted_total:u64 succeeded_total:u64 "
                   "retried_total:u64 cancelled_total:u64 expired_total:u64 deleted_total:u64 node_count:u32 "
-                  "queue:text type:text"}),
+                  "queue:text type:text extended bits:?oldest_ready_age oldest_ready_age:duration kept_bytes:u64"}),
     "list_nodes": (22, "", {}),
     "node_list": (150, "nodes:count", {
         "nodes": "incarnation:u64 status:u8 slots:u32 leased:u32 since_heard:duration succeeded_total:u64 "
-                 "failed_total:u64 name:text queues:names types:names"}),
+                 "failed_total:u64 name:text queues:names types:names extended stuck:u32"}),
     "change_dead": (23, "bits:?queue,?type action:u8 ids:count queue:text type:text", {"ids": "=u64"}),
     "dead_changed": (151, "count:u64 missing:count", {"missing": "=u64"}),
     "await_job": (48, "id:u64 timeout:duration", {}),
@@ -113,8 +113,8 @@ KINDS = {  # name: (kind, first record, {list: element})
     "delivery": (193, "number:u64 epoch:u64 templates:count jobs:count",
                  {"templates": "timeout:duration type:text queue:text extended tags:names metadata:pairs",
                   "jobs": "id:u64 lease_sequence:u64 attempt:u16 template:u16 payload:bytes extended extras:extras"}),
-    "report": (66, "key:u64 number:u64 last_delivery:u64 credit_total:u64 bits:draining,last running:count items:count "
-                   "extended progress:count",
+    "report": (66, "key:u64 number:u64 last_delivery:u64 credit_total:u64 bits:draining,last,?stuck running:count "
+                   "items:count extended progress:count stuck:opt-u32",
                {"running": "=u64", "items": "id:u64 token:token result:u8 if result=2,6 bits:retryable kind:text "
                                             "message:text if result=6 output:bytes if result=4 completion:completion "
                                             "if result=5 checkpoint:bytes", "progress": PROGRESS}),
@@ -316,7 +316,7 @@ def write_record(schema, fields, extended=False):
     record = b""
     for name, kind, _ in words:
         if name.startswith("bits"):
-            flags = [fields.get(members[bit[1:]]) is not None if bit[0] == "?" else fields[bit]
+            flags = [fields.get(members.get(bit[1:])) is not None if bit[0] == "?" else fields[bit]
                      for bit in kind.split(",")]
             record += bytes([sum(flag << place for place, flag in enumerate(flags))])
             continue

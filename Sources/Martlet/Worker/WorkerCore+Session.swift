@@ -216,7 +216,8 @@ extension WorkerCore {
             key: self.key, number: self.reportNumber, lastDelivery: self.lastDelivery,
             creditTotal: self.creditTotal, isDraining: self.isDraining, isLast: isLast,
             running: self.runningIDs, items: items,
-            progress: self.features.contains(.completions) ? progress() : [])
+            progress: self.features.contains(.completions) ? progress() : [],
+            stuck: self.features.contains(.completions) ? UInt32(clamping: self.stuckCount) : 0)
         let frame = report.encoded()
         self.outstanding = OutstandingReport(
             number: report.number, items: items, checkpoints: checkpoints.pending, isLast: isLast, frame: frame)

@@ -97,7 +97,8 @@ extension WorkerCore {
     }
 
     private mutating func loseLeases(into actions: inout [Action]) {
-        let reported = self.outstanding?.items.count ?? 0
+        // A checkpoint is of a job that runs, and is no lease of its own.
+        let reported = self.outstanding.map { $0.items.count - $0.checkpoints.count } ?? 0
         let running = self.slots.reduce(0) { $0 + $1.ours.count }
         let count = self.queue.count + self.linedCount + running + self.results.count + reported
         self.queue.removeAll()

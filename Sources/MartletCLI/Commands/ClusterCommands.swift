@@ -6,7 +6,7 @@ enum QueuesCommand {
     static let spec = CommandSpec(
         name: "queues", summary: "show what each queue holds, by job type",
         discussion: [
-            "READY jobs wait for a worker, RUNNING ones are leased to one, SCHEDULED ones are due later or wait out a "
+            "READY jobs wait for a worker, OLDEST says for how long the one that has waited for longest, RUNNING ones are leased to one, SCHEDULED ones are due later or wait out a "
                 + "back-off, DEAD ones were given up. NODES counts connected workers that serve the type; a red 0 "
                 + "means that ready jobs have nobody to run them. PAUSED says since when nothing is started."
         ],
@@ -38,7 +38,7 @@ enum NodesCommand {
         discussion: [
             "A live node sends heartbeats; a silent one gets no more work and loses its jobs when their leases end; a "
                 + "draining one finishes its work and leaves; an awaited one is known from before a restart of the "
-                + "coordinator and has not come back yet."
+                + "coordinator and has not come back yet. STUCK counts handlers that were told to stop and have not."
         ],
         options: CommandTree.connectionOptions,
         examples: [.init(command: "martlet nodes", meaning: "All workers with what they hold.")],

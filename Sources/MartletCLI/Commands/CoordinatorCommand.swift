@@ -88,8 +88,12 @@ private final class StoreLoops {
             let writer = ThreadLoop(name: "store")
             let reader = ThreadLoop(name: "store-reader")
             self.loops = [writer, reader]
+            let configuration = loaded.configuration
             return SQLiteStore(
-                path: ConfigurationLoader.resolve(path, besides: loaded.file), loop: writer, readerLoop: reader)
+                path: ConfigurationLoader.resolve(path, besides: loaded.file), loop: writer, readerLoop: reader,
+                settings: SQLiteSettings(upgradedRetention: {
+                    (configuration.queues[$0]?.retention ?? configuration.retention).succeeded
+                }))
         }
     }
 

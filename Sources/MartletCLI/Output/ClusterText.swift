@@ -12,7 +12,8 @@ enum ClusterText {
             columns: [
                 .init(title: "QUEUE", fit: .shrinking), .init(title: "TYPE", fit: .shrinking),
             ] + (isPaused ? [.init(title: "PAUSED")] : []) + [
-                .init(title: "READY", isNumeric: true), .init(title: "RUNNING", isNumeric: true),
+                .init(title: "READY", isNumeric: true), .init(title: "OLDEST", isNumeric: true),
+                .init(title: "RUNNING", isNumeric: true),
                 .init(title: "SCHEDULED", isNumeric: true), .init(title: "DEAD", isNumeric: true),
                 .init(title: "SUCCEEDED", isNumeric: true), .init(title: "NODES", isNumeric: true),
                 .init(title: "RETRIED", isNumeric: true, fit: .droppable),
@@ -25,6 +26,7 @@ enum ClusterText {
                     .init(queue.queue, .bold), .init(queue.type),
                 ] + (isPaused ? [Self.paused(queue, pauses, now: now)] : []) + [
                     Self.count(queue.ready, .cyan),
+                    queue.oldestReadyAge.map { .init(HumanText.duration($0)) } ?? .init("-", .dim),
                     Self.count(queue.running, .blue), Self.count(queue.scheduled, .yellow),
                     Self.count(queue.dead, .red),
                     Self.count(queue.succeededTotal, .green),
@@ -40,7 +42,8 @@ enum ClusterText {
             .init(title: "NODE", fit: .shrinking), .init(title: "STATUS"), .init(title: "SLOTS", isNumeric: true),
             .init(title: "LEASED", isNumeric: true), .init(title: "HEARD", isNumeric: true),
             .init(title: "SUCCEEDED", isNumeric: true), .init(title: "FAILED", isNumeric: true),
-            .init(title: "TYPES", fit: .shrinking), .init(title: "QUEUES", fit: .droppable),
+            .init(title: "STUCK", isNumeric: true), .init(title: "TYPES", fit: .shrinking),
+            .init(title: "QUEUES", fit: .droppable),
         ])
         for node in nodes {
             table.append([
@@ -48,7 +51,7 @@ enum ClusterText {
                 Self.count(node.leased, .blue),
                 .init(node.sinceHeard < .seconds(1) ? "now" : "\(HumanText.duration(node.sinceHeard)) ago"),
                 Self.count(node.succeededTotal, .green), Self.count(node.failedTotal, .red),
-                .init(node.types.joined(separator: ",")),
+                Self.count(node.stuck, .red), .init(node.types.joined(separator: ",")),
                 .init(node.queues.isEmpty ? "all" : node.queues.joined(separator: ",")),
             ])
         }
@@ -76,7 +79,9 @@ enum ClusterText {
             ("submittedTotal", .count(queue.submittedTotal)), ("succeededTotal", .count(queue.succeededTotal)),
             ("retriedTotal", .count(queue.retriedTotal)), ("cancelledTotal", .count(queue.cancelledTotal)),
             ("expiredTotal", .count(queue.expiredTotal)), ("deletedTotal", .count(queue.deletedTotal)),
-            ("nodes", .count(queue.nodeCount)), ("queuePausedSince", .time(since(.queue, queue.queue))),
+            ("nodes", .count(queue.nodeCount)),
+            ("oldestReadySeconds", queue.oldestReadyAge.map { .seconds($0) } ?? .null),
+            ("keptBytes", .count(queue.keptBytes)), ("queuePausedSince", .time(since(.queue, queue.queue))),
             ("typePausedSince", .time(since(.type, queue.type))),
         ])
     }
@@ -86,7 +91,8 @@ enum ClusterText {
             ("name", .string(node.name)), ("incarnation", .string(String(node.incarnation, radix: 16))),
             ("status", .string("\(node.status)")), ("slots", .count(node.slots)), ("leased", .count(node.leased)),
             ("sinceHeardSeconds", .seconds(node.sinceHeard)), ("succeededTotal", .count(node.succeededTotal)),
-            ("failedTotal", .count(node.failedTotal)), ("types", .array(node.types.map { .string($0) })),
+            ("failedTotal", .count(node.failedTotal)), ("stuck", .count(node.stuck)),
+            ("types", .array(node.types.map { .string($0) })),
             ("queues", .array(node.queues.map { .string($0) })),
         ])
     }

@@ -42,26 +42,30 @@ extension DispatchCore {
         return self.lines[line].line.isLoading ? .loading : .none
     }
 
-    /// A queue's oldest ready job.
-    package struct OldestJob: Hashable, Sendable {
+    /// A ready job that comes first in its line.
+    package struct FirstJob: Hashable, Sendable {
         package let queue: String
+        package let type: String
         package let id: JobID
-        package let lane: LaneID
-        /// Since when its lane has given no job to a node.
-        package let since: Instant
     }
 
-    /// The oldest ready job of each queue that has one, by the queue's name.
-    package var oldestJobs: [OldestJob] {
-        var oldest: [Int: OldestJob] = [:]
+    /// Those ready jobs that come first in their lines: of each queue and type those with the lowest ids, `eachMax` at
+    /// most, by the names and then the ids.
+    package func firstJobs(eachMax: Int) -> [FirstJob] {
+        struct Kind: Hashable { let queue: Int, type: Int }
+        var first: [Kind: (lane: Int, ids: [JobID])] = [:]
         for line in self.lines {
             guard let id = [line.line.first, line.held.first].compactMap({ $0 }).min() else { continue }
-            let queue = self.lanes[line.lane].queue
-            if let known = oldest[queue], known.id < id { continue }
-            oldest[queue] = OldestJob(
-                queue: self.queues[queue].name, id: id, lane: LaneID(rawValue: UInt32(line.lane)),
-                since: self.tracks[line.track].waitingSince)
+            let kind = Kind(queue: self.lanes[line.lane].queue, type: self.lanes[line.lane].type)
+            var ids = first[kind]?.ids ?? []
+            let place = ids.firstIndex { $0 > id } ?? ids.count
+            guard place < eachMax else { continue }
+            ids.insert(id, at: place)
+            first[kind] = (line.lane, Array(ids.prefix(eachMax)))
         }
-        return oldest.values.sorted { $0.queue < $1.queue }
+        return first.values.flatMap { lane, ids in
+            let key = self.lanes[lane].key
+            return ids.map { FirstJob(queue: key.queue, type: key.type, id: $0) }
+        }.sorted { ($0.queue, $0.type, $0.id) < ($1.queue, $1.type, $1.id) }
     }
 }

@@ -102,8 +102,6 @@ package struct DispatchCore: Sendable {
         }
     }
 
-    func queue(named name: String) -> Int? { self.queuePlaces[name] }
-
     mutating func queue(_ name: String) -> Int {
         if let known = self.queuePlaces[name] { return known }
         self.flows.append(Flow(queue: self.queues.count, group: "", weight: 1))

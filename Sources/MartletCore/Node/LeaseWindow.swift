@@ -105,6 +105,13 @@ package struct LeaseWindow: Sendable {
         self.leases(in: 0..<UInt64.max)
     }
 
+    /// Those of `ids` that are leased.
+    package func held(_ ids: Set<JobID>) -> [JobID] {
+        var held: [JobID] = []
+        for batch in self.batches { for case let job? in batch.jobs where ids.contains(job.id) { held.append(job.id) } }
+        return held
+    }
+
     /// The leases with these sequences, in the order granted.
     package func leases(in sequences: Range<UInt64>) -> [(sequence: UInt64, job: QueuedJob)] {
         var found: [(sequence: UInt64, job: QueuedJob)] = []

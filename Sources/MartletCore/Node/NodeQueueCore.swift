@@ -90,6 +90,10 @@ package struct NodeQueueCore: Sendable {
     /// Jobs held, sent or not.
     package var heldCount: Int { self.unsent.count + self.window.count }
     package var leases: [(sequence: UInt64, job: QueuedJob)] { self.window.all }
+    /// Those of `ids` that are held, sent or not.
+    package func held(_ ids: Set<JobID>) -> [JobID] {
+        self.window.held(ids) + (0..<self.unsent.count).map { self.unsent[$0].id }.filter(ids.contains)
+    }
     package var unsentJobs: [QueuedJob] { (0..<self.unsent.count).map { self.unsent[$0] } }
 
     // MARK: Events

@@ -31,7 +31,6 @@ package struct WorkflowShape: Hashable, Sendable {
 
     package static let jobsMax = 10_000
     package static let dependenciesMax = 100_000
-    package static let nameBytesMax = 128
 
     /// Why this cannot be a workflow, or nil if it can.
     package var problem: String? {

@@ -71,7 +71,10 @@ extension JobTables {
             totals.move(from: row.state, to: update.state)
             if isRetry { totals.retriedTotal += 1 }
         }
-        if row.state == .dead { try self.revive(&row, at: now) }
+        if row.state == .dead {
+            try self.letGo(row)
+            try self.revive(&row, at: now)
+        }
         row.state = update.state
         row.due = update.due
         row.finishedAt = nil
@@ -103,7 +106,9 @@ extension JobTables {
             row.flags.remove(.checkpoint)
         }
         try self.leaveGroups(&row, keptFor: wanted, at: now)
-        if keptFor == .zero { try self.erase(row) } else { try self.write(row) }
+        guard keptFor != .zero else { return try self.erase(row) }
+        try self.write(row)
+        try self.keep(row)
     }
 
     private mutating func releaseKey(of row: JobRow, as state: JobState, at now: WallTime) throws(StoreError) {
@@ -136,10 +141,12 @@ extension JobTables {
     /// Removes a job that is over, and what its workflow knows of it.
     package mutating func discard(_ row: JobRow, at now: WallTime) throws(StoreError) {
         if row.flags.contains(.workflowMember) { try self.removeFromWorkflow(row, at: now) }
+        try self.letGo(row)
         try self.erase(row)
     }
 
-    /// Removes a job that is over. A dead one counts as deleted; the others were counted when they ended.
+    /// Removes a job that is over and was not kept, or no longer is. A dead one counts as deleted; the others were
+    /// counted when they ended.
     mutating func erase(_ row: JobRow) throws(StoreError) {
         if row.state == .dead {
             self.count(in: row.lane) { totals in

@@ -16,6 +16,19 @@ package protocol JobTables: GroupTables, ScheduleTables {
     /// Writes all of a row that is there but its options.
     mutating func write(_ row: JobRow) throws(StoreError)
     mutating func replacePayload(of id: JobID, by payload: Bytes) throws(StoreError)
+    /// The bytes of its payload, its result, and the output of its attempts.
+    func bytes(of row: JobRow) throws(StoreError) -> Int
+    /// Lists a job that is over and stays.
+    mutating func addKept(_ job: KeptJob) throws(StoreError)
+    /// Takes it off the list.
+    ///
+    /// - Returns: its bytes; nil if it was not there.
+    mutating func removeKept(_ row: JobRow) throws(StoreError) -> Int?
+    /// Of all lanes of a queue.
+    func keptBytes(in queue: String) -> Int
+    /// Those of a queue that have been over for longest, in order.
+    func oldestKept(in queue: String, limit: Int) throws(StoreError) -> [KeptJob]
+
     /// Removes the job with its result, attempts and checkpoint.
     mutating func remove(_ row: JobRow) throws(StoreError)
 
