@@ -37,7 +37,7 @@ public protocol Job: Codable, Sendable {
     ///
     /// The task is cancelled when the attempt's time is up, when the lease ends, and at shutdown: return or throw soon
     /// after that. Any error fails the attempt, and the job is tried again as its ``JobOptions/retry`` says;
-    /// ``NonRetryable`` makes the failure final.
+    /// ``NonRetryable`` makes the failure final, ``ServiceUnavailable`` costs no attempt.
     func run(_ context: JobContext) async throws -> Output
 }
 

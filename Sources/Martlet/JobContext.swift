@@ -103,13 +103,16 @@ package final class JobKind: Sendable {
 /// What all jobs of a worker share.
 package final class JobScope: Sendable {
     package let loop: EventLoop
+    let services: ServiceDesk
     package let logHandler: LogHandler
     /// Those around the handlers, the first outermost: they see follow-ups, too.
     let middleware: [any HandlerMiddleware]
 
     package init(
-        loop: EventLoop, middleware: [any HandlerMiddleware] = [], logHandler: @escaping LogHandler
+        loop: EventLoop, services: ServiceDesk? = nil, middleware: [any HandlerMiddleware] = [],
+        logHandler: @escaping LogHandler
     ) {
+        self.services = services ?? ServiceDesk(loop: loop)
         self.loop = loop
         self.middleware = middleware
         self.logHandler = logHandler

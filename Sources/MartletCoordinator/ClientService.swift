@@ -92,7 +92,7 @@ package actor ClientService {
                 return (message!, request)
             }
             request.refuse(.overloaded, "\(Self.queriesMax) queries are under way; retry")
-        case .authenticate, .register, .fetch, .report, .control:
+        case .authenticate, .register, .fetch, .report, .control, .acquire:
             request.refuse(.invalidRequest, "this address serves clients; nodes have another one")
         case nil:
             break

@@ -24,6 +24,10 @@ extension NodeQueue {
             case .failed(let failure, let isRetryable, let output):
                 result = .failed(failure, isRetryable: isRetryable, output: output)
             case .returned: result = .returned
+            case .unavailable(let service, _):
+                // No service has limits here yet; only a node that was not told so says it.
+                let cause = JobFailure(kind: "ServiceUnavailable", message: service ?? "")
+                result = .failed(cause, isRetryable: true)
             case .checkpoint(let value):
                 let job = self.core.checkpoint(item.id, under: item.token)
                 settlement.verdicts.append(job == nil ? .refused : .accepted)

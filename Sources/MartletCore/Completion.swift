@@ -53,6 +53,8 @@ package struct PeerFeatures: OptionSet, Hashable, Sendable {
     package static let rareOptions = PeerFeatures(rawValue: 1 << 0)
     /// Results, follow-ups, checkpoints, progress and captured output in reports.
     package static let completions = PeerFeatures(rawValue: 1 << 1)
+    /// The result `unavailable` in reports, and requests for tokens of services.
+    package static let services = PeerFeatures(rawValue: 1 << 2)
 
     package static let current: PeerFeatures = [.rareOptions, .completions]
 }

@@ -35,6 +35,7 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case fetch = 65
     case report = 66
     case control = 67
+    case acquire = 68
 
     case authenticated = 129
     case pong = 144
@@ -63,5 +64,6 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case delivery = 193
     case reportReply = 194
     case order = 195
+    case acquired = 196
     case error = 255
 }

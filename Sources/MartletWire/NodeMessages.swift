@@ -215,6 +215,10 @@ package struct Report: Message {
             case failed(JobFailure, isRetryable: Bool, output: Bytes = .empty)
             /// Given back unstarted.
             case returned
+            /// Given back, whatever it has begun, because an external service is unavailable: no attempt is lost.
+            ///
+            /// Nil for the service: those that the job uses. Nil for the time: the service did not say.
+            case unavailable(service: String?, retryAfter: Duration?)
             /// Not the end: a point from which a later attempt may go on. Accepted once it is durable.
             case checkpoint(Bytes)
         }

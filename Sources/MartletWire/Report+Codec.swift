@@ -74,6 +74,7 @@ extension Report.Item: CheckedRecord {
     private static let completedTag: UInt8 = 4
     private static let checkpointTag: UInt8 = 5
     private static let failedWithOutputTag: UInt8 = 6
+    private static let unavailableTag: UInt8 = 7
 
     @inline(__always)
     package func writeFields(to writer: inout FrameWriter) {
@@ -88,6 +89,11 @@ extension Report.Item: CheckedRecord {
         case .checkpoint(let value):
             writer.write(Self.checkpointTag)
             writer.write(value)
+        case .unavailable(let service, let retryAfter):
+            writer.write(Self.unavailableTag)
+            writer.write((service == nil ? 0 : 1) | (retryAfter == nil ? 0 : 2) as UInt8)
+            writer.write(service ?? "")
+            writer.write(retryAfter ?? .zero)
         case .failed(let failure, let isRetryable, let output):
             writer.write(output.isEmpty ? Self.failedTag : Self.failedWithOutputTag)
             writer.write(isRetryable ? 1 : 0 as UInt8)
@@ -119,6 +125,7 @@ extension Report.Item: CheckedRecord {
         case Self.completedTag:
             self.result = .completed(try Completion.read(from: &reader, keepsFollowUps: keepsFollowUps))
         case Self.checkpointTag: self.result = .checkpoint(try reader.readBytes())
+        case Self.unavailableTag: self.result = try Self.readUnavailable(from: &reader)
         case Self.failedTag, Self.failedWithOutputTag:
             let isRetryable = try reader.read(UInt8.self) & 1 != 0
             let failure = try reader.readFailure()
@@ -126,6 +133,13 @@ extension Report.Item: CheckedRecord {
             self.result = .failed(failure, isRetryable: isRetryable, output: output)
         default: throw FrameReader.outOfBounds("items.result", "has an unknown value")
         }
+    }
+
+    private static func readUnavailable(from reader: inout FrameReader) throws(WireError) -> Result {
+        let bits: UInt8 = try reader.read()
+        let service = try reader.readName("items.service", ifPresent: bits & 1 != 0)
+        let retryAfter = try reader.readDuration()
+        return .unavailable(service: service, retryAfter: bits & 2 != 0 ? max(.zero, retryAfter) : nil)
     }
 }
 

@@ -18,11 +18,12 @@ package enum Request: Sendable {
     case fetch(Fetch)
     case report(Report)
     case control(Control)
+    case acquire(Acquire)
 
     /// Whether it belongs on the *nodes* channel. ``authenticate(_:)`` is served on both and answers false.
     package var isForNodes: Bool {
         switch self {
-        case .register, .fetch, .report, .control: true
+        case .register, .fetch, .report, .control, .acquire: true
         case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead,
             .awaitJob, .admin, .group:
             false
@@ -61,6 +62,7 @@ package enum Request: Sendable {
             case .fetch: .fetch(try Fetch(from: &reader))
             case .report: .report(try Report(from: &reader))
             case .control: .control(try Control(from: &reader))
+            case .acquire: .acquire(try Acquire(from: &reader))
             default: throw WireError(.unexpectedKind, "a reply of kind \(reader.kind), not a request")
             }
     }

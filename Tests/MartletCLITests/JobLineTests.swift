@@ -139,6 +139,31 @@ private func job(
                 == JobFailure(kind: "not started", message: "gone"))
     }
 
+    @Test(
+        arguments: [
+            (75, "why", ServiceUnavailable()),
+            (1, "{\"unavailable\": \"stripe\"}", ServiceUnavailable("stripe")),
+            (
+                75, "429\n{\"unavailable\": \"stripe\", \"retryAfter\": \"1m30s\"}\n",
+                ServiceUnavailable("stripe", retryAfter: .seconds(90))
+            ),
+            (2, "{\"retryAfter\": 2.5, \"unavailable\": true}", ServiceUnavailable(retryAfter: .milliseconds(2500))),
+            (75, "{\"unavailable\": \"no/name\"}", ServiceUnavailable()),
+            (75, "{\"unavailable\": \"maps\", \"retryAfter\": -1}", ServiceUnavailable("maps")),
+        ] as [(Int32, String, ServiceUnavailable)])
+    func programSaysThatAServiceIsUnavailable(code: Int32, tail: String, error: ServiceUnavailable) {
+        #expect(self.failure(.exited(code), tail) as? ServiceUnavailable == error)
+    }
+
+    @Test func otherLinesAndCodesSayNothingOfServices() {
+        let line = "{\"unavailable\": \"stripe\"}"
+        #expect(self.failure(.exited(0), line) == nil)
+        #expect(self.failure(.exited(65), line) is NonRetryable)
+        #expect(self.failure(.signalled(9), line) is JobFailureError)
+        #expect(self.failure(.exited(1), line + "\nbye") is JobFailureError, "only the last line counts")
+        #expect(self.failure(.exited(1), "{\"unavailable\": false}") is JobFailureError)
+    }
+
     @Test func programsDoNotSeeTheClusterToken() {
         let handler = ExecHandler(
             command: ["true"], variables: ["MARTLET_TOKEN": "secret", "PATH": "/bin", "A": "1"],

@@ -36,10 +36,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (["--backlog", "5"], 64, "nothing limits the jobs"),
-        (["--rate", "5"], 64, "--backlog is missing"),
-        (["--rate", "0", "--backlog", "5"], 64, "--rate: \"0\" is not a number from 1"),
-        (["--burst", "5", "--backlog", "5"], 64, "--rate is missing"),
+        (["--backlog", "5"], 2, "nothing limits the jobs"),
+        (["--rate", "5"], 2, "--backlog is missing"),
+        (["--rate", "0", "--backlog", "5"], 2, "--rate: \"0\" is not a number from 1"),
+        (["--burst", "5", "--backlog", "5"], 2, "--rate is missing"),
         (["--rate", "5", "--backlog", "5", "--weight", "3"], 65, "a burst of 1 never holds the 3 tokens of one job"),
         (["strpe", "--backlog", "5"], 65, "did you mean \"stripe\"?"),
         (["--rate", "5", "--backlog", "900000000"], 65, "ask for a smaller backlog"),

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletVirtualTime
 import Testing
 
 @Suite struct DrainForecastTests {
@@ -24,7 +25,7 @@ import Testing
     /// Letting through several jobs at a time changes nothing of the end.
     @Test(arguments: 1...50 as ClosedRange<UInt64>)
     func endIsThatOfSingleSteps(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededRandom(seed: seed)
         let rates = [
             RateLimit(
                 tokens: 1 + random.below(100), per: .milliseconds(1 + random.below(2000)), burst: 8 + random.below(99)),

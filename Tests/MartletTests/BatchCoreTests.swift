@@ -24,6 +24,7 @@ import Testing
             case .returned: "\(item.id) returned"
             case .completed: "\(item.id) completed"
             case .checkpoint: "\(item.id) checkpoint"
+            case .unavailable: "\(item.id) unavailable"
             }
         }
     }

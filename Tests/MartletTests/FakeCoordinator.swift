@@ -64,6 +64,13 @@ actor FakeCoordinator {
     private(set) var checkpoints: [(id: JobID, value: Bytes)] = []
     private(set) var node: Node?
     private var work: Deque<(id: JobID, type: String, payload: Bytes, timeout: Duration, attempt: UInt16)> = Deque()
+    private(set) var acquires: [Acquire] = []
+    /// Tokens that are there, by service and key.
+    private(set) var tokens: [String: Int] = [:]
+    /// Why a service will never be served.
+    var problems: [String: String] = [:]
+    var loseTokens = 0
+    private var parkedAcquire: (acquire: Acquire, request: any IncomingRequest, at: Instant)?
     private var lastSequence: UInt64 = 0
     private var lastKey: UInt64 = 0
     private var lastOrder: UInt64 = 0
@@ -103,6 +110,7 @@ actor FakeCoordinator {
         case .fetch(let fetch): self.handle(fetch, request)
         case .report(let report): self.handle(report, request)
         case .control(let control): self.handle(control, request)
+        case .acquire(let acquire): self.handle(acquire, request)
         default: request.reply(ErrorReply(.unknownKind, "not faked").encoded())
         }
     }
@@ -302,5 +310,48 @@ actor FakeCoordinator {
         guard self.isKnown(control.key, request) else { return }
         self.node?.parkedControl?.reply(Order(number: 0).encoded())
         self.node?.parkedControl = request
+    }
+
+    // MARK: Services
+
+    func give(_ tokens: Int, of name: String) {
+        self.tokens[name, default: 0] += tokens
+        self.grant()
+    }
+
+    private func handle(_ acquire: Acquire, _ request: any IncomingRequest) {
+        guard self.isKnown(acquire.key, request) else { return }
+        self.acquires.append(acquire)
+        if let (superseded, parked, _) = self.parkedAcquire {
+            parked.reply(Acquired(number: superseded.number, heldFor: .zero, validFor: .zero, chunks: []).encoded())
+        }
+        self.parkedAcquire = (acquire, request, self.loop.now)
+        self.grant()
+    }
+
+    private func grant() {
+        guard let (acquire, request, at) = self.parkedAcquire else { return }
+        var chunks: [Acquired.Chunk] = []
+        for (place, want) in acquire.wants.enumerated() {
+            let name = want.service + (want.key.map { "/\($0)" } ?? "")
+            if let problem = self.problems[name] {
+                chunks.append(.init(place: UInt32(place), tokens: 0, problem: problem))
+            }
+            let there = self.tokens[name, default: 0]
+            guard there >= want.least else { continue }
+            let taken = min(there, Int(want.most))
+            self.tokens[name] = there - taken
+            chunks.append(.init(place: UInt32(place), tokens: UInt32(taken)))
+        }
+        guard !chunks.isEmpty else { return }
+        self.parkedAcquire = nil
+        guard self.loseTokens == 0 else {
+            self.loseTokens -= 1
+            return self.parked.append(request)
+        }
+        request.reply(
+            Acquired(
+                number: acquire.number, heldFor: self.loop.now - at, validFor: .milliseconds(100), chunks: chunks
+            ).encoded())
     }
 }

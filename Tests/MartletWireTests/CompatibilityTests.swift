@@ -35,7 +35,7 @@ import Testing
         #expect(ErrorReply(error).code == .unknownVersion)
     }
 
-    @Test(arguments: [0, 24, 68, 128, 254] as [UInt8])
+    @Test(arguments: [0, 24, 69, 128, 254] as [UInt8])
     func anotherKindIsNamed(kind: UInt8) {
         var parts = FrameParts(Ping().encoded())
         parts.header[5] = kind

@@ -8,7 +8,7 @@ extension Sample {
         Sample("error-duplicate-here", ErrorReply(.duplicate, "taken in the same submit")),
         Sample(
             "session-opened-features",
-            SessionOpened(payloadMax: 1 << 20, submitsInFlightMax: 256, features: .current)),
+            SessionOpened(payloadMax: 1 << 20, submitsInFlightMax: 256, features: [.rareOptions, .completions])),
         Sample(
             "submit-options",
             Submit(
@@ -51,7 +51,7 @@ extension Sample {
             "registered-features",
             Registered(
                 key: 0x99, epoch: Epoch(rawValue: 4), heartbeatInterval: .seconds(1), leaseDuration: .seconds(15),
-                verdicts: [.ended], features: .current)),
+                verdicts: [.ended], features: [.rareOptions, .completions])),
         Sample(
             "delivery-later",
             Delivery(

@@ -117,9 +117,15 @@ KINDS = {  # name: (kind, first record, {list: element})
                    "items:count extended progress:count stuck:opt-u32",
                {"running": "=u64", "items": "id:u64 token:token result:u8 if result=2,6 bits:retryable kind:text "
                                             "message:text if result=6 output:bytes if result=4 completion:completion "
-                                            "if result=5 checkpoint:bytes", "progress": PROGRESS}),
+                                            "if result=5 checkpoint:bytes "
+                                            "if result=7 bits:?service,?retry_after service:text "
+                                            "retry_after:duration", "progress": PROGRESS}),
     "report_reply": (194, "number:u64 verdicts:count", {"verdicts": "=u8"}),
     "control": (67, "key:u64 last_order:u64", {}),
+    "acquire": (68, "key:u64 number:u64 wants:count",
+                {"wants": "service:text bits:?key key:text least:u32 most:u32"}),
+    "acquired": (196, "number:u64 held_for:duration valid_for:duration chunks:count",
+                 {"chunks": "place:u32 tokens:u32 problem:text"}),
     "order": (195, "number:u64 bits:drain ended:count", {"ended": "=token"}),
 }
 NAMES = {number: name for name, (number, _, _) in KINDS.items()}

@@ -24,6 +24,8 @@ public struct JobMetrics: HandlerMiddleware, SubmitMiddleware {
             case failed
             /// The attempt failed for good: ``NonRetryable``.
             case failedForGood
+            /// A service was unavailable, which costs no attempt: ``ServiceUnavailable``.
+            case unavailable
             /// It threw because its task was cancelled.
             case cancelled
         }
@@ -98,6 +100,7 @@ public struct JobMetrics: HandlerMiddleware, SubmitMiddleware {
     private static func outcome(of error: any Error) -> Measurement.Outcome {
         switch error {
         case is NonRetryable: .failedForGood
+        case is ServiceUnavailable: .unavailable
         case is CancellationError: .cancelled
         case let error as MartletError where error.code == .cancelled: .cancelled
         default: .failed

@@ -95,6 +95,9 @@ package final class AttemptDesk: Sendable {
         if isNoted { self.hasNews.raise() }
     }
 
+    /// - Throws: `.closed` if the attempt of this number is over.
+    func check(_ use: UInt64) throws(MartletError) { try self.during(use) { _ throws(MartletError) in } }
+
     /// What is new of it.
     func takeProgress() -> Report.Progress? { self.state.withLock { $0.progress.take() } }
 

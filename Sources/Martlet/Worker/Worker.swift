@@ -257,10 +257,12 @@ public final class Worker: Sendable {
         }
         let connection = try openConnection(
             to: self.configuration.address, token: self.configuration.token, over: environment.transport, on: loop)
+        let services = ServiceDesk(loop: loop)
         let kinds = JobKindTable(
             handlers, batches: batches,
             scope: JobScope(
-                loop: environment.handlerLoop, middleware: middleware, logHandler: self.configuration.logHandler))
+                loop: environment.handlerLoop, services: services, middleware: middleware,
+                logHandler: self.configuration.logHandler))
         let board = WorkerBoard(self.profile(of: kinds, in: environment), loop: loop, log: log)
         let (isDrainWanted, admission) = self.state.withLock { state in
             state.board = board
@@ -269,8 +271,8 @@ public final class Worker: Sendable {
         if isDrainWanted { board.drain() }
         if let admission { board.admit(admission) }
         let session = WorkerSession(
-            connection: connection, address: self.configuration.address, board: board, kinds: kinds, log: log,
-            loop: loop)
+            connection: connection, address: self.configuration.address, board: board, kinds: kinds,
+            services: services, log: log, loop: loop)
         let outcome = await self.run(session, board, executor: environment.executor, on: loop)
         await connection.close()
         let left = try outcome.get()

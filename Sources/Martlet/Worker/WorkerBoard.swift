@@ -171,6 +171,9 @@ extension WorkerCore.Outcome {
     static func succeeded(leaving completion: Completion?) -> Self { completion.map { .completed($0) } ?? .succeeded }
 
     static func failed(_ error: any Error) -> Self {
+        if let error = error as? ServiceUnavailable, error.isWellNamed {
+            return .unavailable(service: error.service, retryAfter: error.retryAfter, JobFailure(error))
+        }
         let output = (error as? JobFailureError)?.output ?? (error as? NonRetryable)?.output ?? .empty
         return .failed(JobFailure(error), isRetryable: !(error is NonRetryable), output: output.bytes)
     }

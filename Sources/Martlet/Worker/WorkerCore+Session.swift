@@ -326,6 +326,7 @@ extension Report.Item {
         case .completed(let completion): completion.bytesCount
         case .failed(let failure, _, let output): failure.kind.utf8.count + failure.message.utf8.count + output.count
         case .checkpoint(let value): value.count
+        case .unavailable(let service, _): 16 + (service?.utf8.count ?? 0)
         }
     }
 }

@@ -38,6 +38,9 @@ package struct WorkerCore: Sendable {
         case completed(Completion)
         /// `output` is what the handler's program printed last.
         case failed(JobFailure, isRetryable: Bool, output: Bytes = .empty)
+        /// A service is unavailable: the job goes back and loses no attempt. The failure is what an older coordinator
+        /// is told.
+        case unavailable(service: String?, retryAfter: Duration?, JobFailure)
         /// One for each job of the batch, in order.
         indirect case batch([Outcome])
     }
@@ -354,6 +357,12 @@ package struct WorkerCore: Sendable {
             self.counts.failed += 1
             let output = self.features.contains(.completions) ? output : .empty
             self.record(job.item(.failed(failure, isRetryable: isRetryable, output: output)), into: &actions)
+        case .unavailable(let service, let retryAfter, let failure):
+            guard self.features.contains(.services) else {
+                return self.finish(job, .failed(failure, isRetryable: true), into: &actions)
+            }
+            self.counts.unavailable += 1
+            self.record(job.item(.unavailable(service: service, retryAfter: retryAfter)), into: &actions)
         case .batch: preconditionFailure("the outcome of one job is not that of many")
         }
     }
@@ -370,7 +379,8 @@ package struct WorkerCore: Sendable {
         for place in self.slots[slot].held.indices where self.slots[slot].held[place].isOurs {
             let job = self.slots[slot].held[place]
             switch outcome?.of(place) {
-            case .some(.succeeded), .some(.completed): self.finish(job, outcome!.of(place), into: &actions)
+            case .some(.succeeded), .some(.completed), .some(.unavailable):
+                self.finish(job, outcome!.of(place), into: &actions)
             default: self.record(job.item(.returned), into: &actions)
             }
         }

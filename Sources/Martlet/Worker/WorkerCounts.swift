@@ -8,6 +8,8 @@ public struct WorkerCounts: Hashable, Sendable {
     public internal(set) var timedOut: UInt64 = 0
     /// Jobs given back without an attempt being counted.
     public internal(set) var returned: UInt64 = 0
+    /// Handlers that threw ``ServiceUnavailable``.
+    public internal(set) var unavailable: UInt64 = 0
     /// Results that the coordinator has made durable.
     public internal(set) var accepted: UInt64 = 0
     /// Results that came after the lease had ended.

@@ -9,12 +9,12 @@ import MartletWire
 /// It lives on a loop of its own. Handlers that block every thread of the pool cost it nothing.
 actor WorkerSession {
     /// Why the loops of one registration end.
-    private enum End {
+    enum End {
         case registrationLost
         case interrupted
     }
 
-    private enum Answer<M: Message> {
+    enum Answer<M: Message> {
         case message(M)
         case refused(ErrorReply)
         /// None came in time.
@@ -27,10 +27,11 @@ actor WorkerSession {
     /// A node that died without a word keeps its name until its leases end.
     private static let nameTakenPatience = Duration.seconds(30)
 
-    private nonisolated let loop: EventLoop
+    nonisolated let loop: EventLoop
     private let connection: any RequestConnection
-    private let board: WorkerBoard
+    let board: WorkerBoard
     private let kinds: JobKindTable
+    let services: ServiceDesk
     private let log: Log
     private let address: String
     private var hasRegistered = false
@@ -41,9 +42,10 @@ actor WorkerSession {
     nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
 
     init(
-        connection: any RequestConnection, address: String, board: WorkerBoard, kinds: JobKindTable, log: Log,
-        loop: EventLoop
+        connection: any RequestConnection, address: String, board: WorkerBoard, kinds: JobKindTable,
+        services: ServiceDesk, log: Log, loop: EventLoop
     ) {
+        self.services = services
         self.connection = connection
         self.address = address
         self.board = board
@@ -137,6 +139,7 @@ actor WorkerSession {
             group.addTask { await self.fetchLoop(generation) }
             group.addTask { await self.reportLoop(generation) }
             group.addTask { await self.controlLoop(generation) }
+            group.addTask { await self.acquireLoop(generation) }
             group.addTask {
                 await self.board.session.wait()
                 return .interrupted
@@ -254,7 +257,7 @@ actor WorkerSession {
     // MARK: Parts
 
     /// Sends one request. That the coordinator does not answer is logged once.
-    private func request<M: Message>(_ frame: Bytes, timeout: Duration) async -> Answer<M> {
+    func request<M: Message>(_ frame: Bytes, timeout: Duration) async -> Answer<M> {
         do {
             let answer = try await self.connection.request(frame, timeout: timeout)
             let reply = try Reply<M>.decode(answer)
@@ -271,7 +274,7 @@ actor WorkerSession {
             case .cancelled, .closed: return .failure
             case .timedOut:
                 // Requests that the coordinator parks are answered when there is something to say.
-                let isParked = M.self == Delivery.self || M.self == Order.self
+                let isParked = M.self == Delivery.self || M.self == Order.self || M.self == Acquired.self
                 if !isParked { self.lost(error.message) }
                 return .silence
             default: self.lost(error.message)
@@ -288,7 +291,7 @@ actor WorkerSession {
         self.log(.warning, "the coordinator does not answer", [.address: self.address, .cause: cause])
     }
 
-    private func isRegistrationLost(_ refusal: ErrorReply, _ generation: UInt64) -> Bool {
+    func isRegistrationLost(_ refusal: ErrorReply, _ generation: UInt64) -> Bool {
         guard refusal.code == .unknownNode else {
             self.log(.warning, "the coordinator refused a request", [.cause: refusal.message])
             return false
@@ -321,7 +324,7 @@ actor WorkerSession {
         self.loop.cancel(timer)
     }
 
-    private func pause(afterFailures failures: Int) async {
+    func pause(afterFailures failures: Int) async {
         let pause = Self.backoff.pause(afterFailures: failures, random: self.loop.randomUnit())
         // A cancelled pause ends early; the loop that paused sees the cancellation itself.
         try? await self.loop.sleep(for: pause)

@@ -18,7 +18,7 @@ extension WorkerCore.Outcome {
     func of(_ place: Int) -> Self {
         switch self {
         case .batch(let outcomes): outcomes[place]
-        case .succeeded, .completed, .failed: self
+        case .succeeded, .completed, .failed, .unavailable: self
         }
     }
 }

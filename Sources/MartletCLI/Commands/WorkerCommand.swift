@@ -10,7 +10,10 @@ enum WorkerCommand {
             "The program finds the job's payload on standard input and MARTLET_JOB_ID, MARTLET_IDEMPOTENCY_KEY (the "
                 + "same for each attempt), MARTLET_TYPE, MARTLET_QUEUE, MARTLET_ATTEMPT, MARTLET_TAGS and "
                 + "MARTLET_META_NAME for each entry of its metadata in its environment.",
-            "Exit code 0 is success. Exit code 65 is a failure for good: the job is dead. Any other exit code, or death "
+            "Exit code 0 is success. Exit code 65 is a failure for good: the job is dead. Exit code 75 says that a "
+                + "service of the job is unavailable: it loses no attempt, and nobody calls the service for a while. A "
+                + "last line on standard error such as {\"unavailable\": \"stripe\", \"retryAfter\": \"30s\"} says "
+                + "which one and for how long, with any code but 0 and 65. Any other exit code, or death "
                 + "by a signal, is a failure that is tried again after a back-off. The last 2 KiB written to standard "
                 + "error are kept as the reason, and the last 16 KiB of all output with the attempt.",
             "The program leads a process group. When its job is cancelled, its time is up or the worker shuts down, the "

@@ -6,7 +6,8 @@ import MartletCore
 /// The program finds the payload on standard input and MARTLET_JOB_ID, MARTLET_IDEMPOTENCY_KEY, MARTLET_TYPE,
 /// MARTLET_QUEUE, MARTLET_ATTEMPT, MARTLET_TAGS and a MARTLET_META_NAME for each entry of the job's metadata in its
 /// environment. Exit code 0 is success, 65 (EX_DATAERR) a failure that another attempt would
-/// not mend, anything else and death by a signal a failure to be tried again. What it wrote last to standard error
+/// not mend, 75 (EX_TEMPFAIL) says that a service of the job is unavailable (see ``ExecUnavailable``), anything else and
+/// death by a signal is a failure to be tried again. What it wrote last to standard error
 /// is kept as the failure's message; the last 16 KiB that it wrote at all are kept with a failed attempt.
 struct ExecHandler: Sendable {
     static let finalExitCode: Int32 = 65
@@ -68,6 +69,11 @@ struct ExecHandler: Sendable {
     static func check(_ outcome: ChildOutcome) throws {
         func failure(_ kind: String) -> JobFailureError {
             JobFailureError(kind: kind, message: outcome.errorTail, output: Payload(copying: outcome.log))
+        }
+        if case .exited(let code) = outcome.ending, code != 0, code != Self.finalExitCode,
+            let unavailable = ExecUnavailable.error(code, errorTail: outcome.errorTail)
+        {
+            throw unavailable
         }
         switch outcome.ending {
         case .exited(0): return
