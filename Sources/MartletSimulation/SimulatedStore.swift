@@ -66,7 +66,7 @@ package final class SimulatedStore: ForwardingStore {
     /// One group in four lets only a few jobs go on because of others that it ends, so that what is left, which takes
     /// more than a thousand dependents elsewhere, is met by crashes and faults here.
     private static func bounded(_ group: CommitGroup) -> CommitGroup {
-        let dice = UInt64(bitPattern: group.now.microseconds) &* 0x9E37_79B9_7F4A_7C15 >> 60
+        let dice = (UInt64(bitPattern: group.now.microseconds) &* 0x9E37_79B9_7F4A_7C15) >> 60
         guard dice < 4 else { return group }
         return CommitGroup(
             epoch: group.epoch, now: group.now, newLanes: group.newLanes, changes: group.changes,
