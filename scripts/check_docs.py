@@ -32,10 +32,10 @@ def examples(suffix):
 
 
 def main():
-    sources = {"swift": examples("swift"), "json": examples("json")}
+    sources = {language: examples(language) for language in ["swift", "json", "jsonl", "sh"]}
     missing = 0
     for path in pages():
-        for language, block in re.findall(r"^```(swift|json)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
+        for language, block in re.findall(r"^```(swift|jsonl|json|sh)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
             wanted = lines(block)
             found = any(
                 source[place:place + len(wanted)] == wanted

@@ -80,6 +80,18 @@ import Testing
         #expect(coordinator.stop() == 0)
     }
 
+    /// The file of the guide to workflows.
+    @Test func theGuidesFileIsAWorkflow() throws {
+        let coordinator = try self.coordinator()
+        let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "Examples/Programs/video.jsonl")
+        #expect(try self.martlet("workflow", "submit", "video 7", file.path).output == "1\n")
+        let steps = try self.martlet("workflow", "show", "1", "--json").objects().first?["steps"] as? [[String: Any]]
+        #expect(steps?.map { $0["name"] as? String }.last == "tidy-up" && steps?.count == 6)
+        #expect((steps?.last?["parents"] as? [[String: String]])?.map { $0["kind"] } == ["onEnd", "onEnd"])
+        #expect(coordinator.stop() == 0)
+    }
+
     @Test func whatDoesNotSucceedIsSeenInTheTree() throws {
         let coordinator = try self.coordinator()
         let lines = """
