@@ -30,9 +30,8 @@ MUTANTS = [
      "        let through = instants.count < plan.fires.count ? instants.last! : plan.handledThrough",
      "        let through = plan.handledThrough + .seconds(1)"),
     ("results answered before their commit", COORDINATOR + "NodeQueue+Results.swift",
-     "        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in",
-     "        self.answer(report.number, settlement.verdicts, missing: [], in: report)\n"
-     "        await self.context.commitLog.append(changes, kind: .essential, jobs: report.items.count) { result in"),
+     "        let load = settled.load\n",
+     "        let load = settled.load\n        self.answer(report.number, settlement.verdicts, missing: [], in: report)\n"),
     ("a late copy of a registration taken up", COORDINATOR + "NodeRegistry.swift",
      "                guard message.number > live.registration.number else {", "                guard message.number > 0 else {"),
     ("a submit that the store refused is answered as stored", COORDINATOR + "ClientService.swift",
