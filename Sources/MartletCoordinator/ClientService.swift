@@ -144,7 +144,9 @@ package actor ClientService {
             return .failure(problem)
         }
         for template in submit.templates {
-            if let problem = template.options.problem { return .failure(ErrorReply(.invalidRequest, problem)) }
+            if let problem = template.options.problem ?? self.lanes.serviceProblem(of: template.options) {
+                return .failure(ErrorReply(.invalidRequest, problem))
+            }
         }
         // Only now: a lane that was made once stays.
         var traits: [JobTraits] = []

@@ -95,6 +95,7 @@ package struct CoordinatorSettings: Sendable {
         self.retention = retention
         self.queues = queues
         self.typeDefaults = typeDefaults
+        precondition(services.values.allSatisfy { $0.problem() == nil }, "limits are checked before they are in force")
         self.services = services
         self.schedules = schedules
     }
@@ -109,7 +110,9 @@ package struct CoordinatorSettings: Sendable {
     /// The part of the settings that the dispatcher goes by.
     package var dispatchLimits: DispatchLimits {
         DispatchLimits(
-            queues: self.queues.mapValues(\.limits), types: self.typeDefaults.compactMapValues(\.concurrency))
+            queues: self.queues.mapValues(\.limits), types: self.typeDefaults.compactMapValues(\.concurrency),
+            services: self.services,
+            typeServices: self.typeDefaults.mapValues(\.services).filter { !$0.value.isEmpty })
     }
 
     /// The times of a node that serves `queues`, all if empty: it has one heartbeat and so one lease duration, the

@@ -30,6 +30,8 @@ package actor Dispatcher {
     var pages = Deque<(after: ScheduledJob?, dueBy: WallTime)>()
     let loadWanted = Signal()
     let timerWanted = Signal()
+    /// When the clock is looked at next.
+    var wakesAt = Instant(nanoseconds: 0)
     private var isTurning = false
     private var turnAgain = false
 
@@ -51,7 +53,7 @@ package actor Dispatcher {
         self.lanes = lanes
         self.budget = budget
         self.log = log
-        self.core = DispatchCore(limits: lanes.limits, isRecovering: isRecovering)
+        self.core = DispatchCore(limits: lanes.limits, isRecovering: isRecovering, at: loop.now)
         self.scheduled = ScheduledLine(after: openedAt)
         self.core.defineLanes(lanes.keys, at: loop.now)
     }
@@ -62,7 +64,7 @@ package actor Dispatcher {
     package func recover(_ jobs: [ReadyJob]) {
         for job in jobs {
             if self.core.isRecovering {
-                self.core.recover(job.id, lane: job.lane, share: job.share)
+                self.core.recover(job.id, lane: job.lane, share: job.share, at: self.loop.now)
             } else {
                 self.core.enqueue(job.id, lane: job.lane, share: job.share, at: self.loop.now)
             }
@@ -203,6 +205,8 @@ package actor Dispatcher {
             for action in actions { self.outgoing.append((action, 0)) }
             while let next = self.outgoing.popFirst() { await self.perform(next.action, removed: next.removed) }
         } while self.turnAgain
+        // A service lets the next job through before the clock is looked at.
+        if let wake = self.core.nextWake, wake < self.wakesAt { self.timerWanted.notify() }
     }
 
     private func perform(_ action: DispatchCore.Action, removed: Int) async {
@@ -236,7 +240,7 @@ package actor Dispatcher {
 
     /// What keeps the next job of a lane and share from running.
     package func blocker(of lane: LaneID, share: LaneShare?) -> DispatchCore.Blocker {
-        self.core.blocker(of: lane, share: share)
+        self.core.blocker(of: lane, share: share, at: self.loop.now)
     }
 
     /// Ready jobs that come first in their lines, some of each queue and type.

@@ -12,7 +12,10 @@ enum FollowUps {
             if followUp.payload.count > payloadMax {
                 return "follow-up \(place) has \(followUp.payload.count) bytes; the limit is \(payloadMax)"
             }
-            if let problem = followUp.template.options.problem { return "follow-up \(place): \(problem)" }
+            let options = followUp.template.options
+            if let problem = options.problem ?? lanes.serviceProblem(of: options) {
+                return "follow-up \(place): \(problem)"
+            }
             guard lanes.traits(of: followUp.template) != nil else {
                 return "follow-up \(place) would need another lane; the limit is limits.lanesMax"
             }

@@ -11,6 +11,8 @@ package final class LaneDirectory: Sendable {
     private struct State {
         var table: LaneTable
         var traits: [TraitsKey: JobTraits] = [:]
+        /// The limits of services that are in force.
+        var services: [String: ServiceLimits]
     }
 
     private let settings: CoordinatorSettings
@@ -23,7 +25,9 @@ package final class LaneDirectory: Sendable {
     package init(settings: CoordinatorSettings, recovered: [LaneKey]) {
         self.settings = settings
         self.limits = settings.dispatchLimits
-        self.state = Mutex(State(table: LaneTable(lanesMax: settings.lanesMax, recovered: recovered)))
+        self.state = Mutex(
+            State(
+                table: LaneTable(lanesMax: settings.lanesMax, recovered: recovered), services: settings.services))
     }
 
     package var count: Int { self.state.withLock { $0.table.keys.count } }
@@ -42,6 +46,33 @@ package final class LaneDirectory: Sendable {
         }
     }
 
+    // MARK: Services
+
+    /// The limits of services that are in force.
+    package var services: [String: ServiceLimits] {
+        get { self.state.withLock { $0.services } }
+        set { self.state.withLock { $0.services = newValue } }
+    }
+
+    /// Why no job can have these options: it uses a service that is not there, or more of one than there ever is.
+    package func serviceProblem(of options: JobOptions) -> String? {
+        guard let uses = options.services, !uses.isEmpty else { return nil }
+        let services = self.services
+        for use in uses {
+            guard let limits = services[use.service] else {
+                let names = services.keys.sorted()
+                let known = names.isEmpty ? "none is configured" : "known: \(names.joined(separator: ", "))"
+                return "there is no service \"\(use.service)\"; \(known)"
+            }
+            let weightMax = limits.weightMax(hasKey: use.key != nil)
+            if weightMax < use.weight {
+                return
+                    "a weight of \(use.weight) is more than a burst of service \(use.service), \(weightMax): it would never run"
+            }
+        }
+        return nil
+    }
+
     /// The traits of a job as the store keeps it.
     package func traits(lane: LaneID, options: JobOptions) -> JobTraits {
         self.state.withLock { self.traits(lane: lane, options: options, in: &$0) }
@@ -57,7 +88,7 @@ package final class LaneDirectory: Sendable {
             timeout: options.timeout ?? defaults?.timeout ?? JobOptions.defaultTimeout,
             retry: options.retry ?? defaults?.retry ?? .standard,
             retention: self.settings.retention(of: key.queue),
-            isCapped: self.limits.isCapped(key))
+            isCapped: self.limits.isCapped(key) || !self.limits.services(of: options.share, type: key.type).isEmpty)
         // Nobody else will have the same.
         guard options.unique == nil else { return traits }
         if state.traits.count >= Self.traitsMax { state.traits.removeAll() }

@@ -24,9 +24,17 @@ extension NodeQueue {
                 Delivery.Job(
                     id: job.id, leaseSequence: sequence, attempt: job.attempt, template: UInt16(place),
                     payload: job.body.payload,
-                    extras: job.body.extras.flatMap { Delivery.Extras($0, at: self.context.loop.wallTime) }))
+                    extras: self.extras(of: job)))
         }
         return Delivery(number: number, epoch: self.core.epoch, templates: templates, jobs: jobs)
+    }
+
+    private func extras(of job: QueuedJob) -> Delivery.Extras? {
+        let extras = job.body.extras.flatMap { Delivery.Extras($0, at: self.context.loop.wallTime) }
+        guard job.startBy != .distantFuture else { return extras }
+        var limited = extras ?? Delivery.Extras()
+        limited.startBy = job.startBy
+        return limited
     }
 }
 

@@ -100,7 +100,7 @@ extension NodeQueue {
                 told[place] = .refused
             }
         }
-        let reply = ReportReply(number: number, verdicts: told).encoded()
+        let reply = ReportReply(number: number, verdicts: told, time: self.lastReport.heardAt).encoded()
         guard self.lastReport.number == number else { return }
         self.lastReport.reply = reply
         self.reportRequest?.reply(reply)

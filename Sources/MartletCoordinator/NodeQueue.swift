@@ -50,8 +50,8 @@ package actor NodeQueue {
     private var lastExchange: UInt64 = 0
     /// What running handlers say of themselves.
     private(set) var progress: [JobID: Report.Progress] = [:]
-    /// Number of the last report taken, with its answer once that is durable.
-    var lastReport: (number: UInt64, reply: Bytes?) = (0, nil)
+    /// Number of the last report taken and when it came, with its answer once that is durable.
+    var lastReport: (number: UInt64, heardAt: Instant, reply: Bytes?) = (0, Instant(nanoseconds: 0), nil)
     var reportRequest: (any IncomingRequest)?
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.context.loop.asUnownedSerialExecutor() }
@@ -94,7 +94,7 @@ package actor NodeQueue {
         guard report.number > self.lastReport.number else { return self.repeatReply(to: report, request: request) }
         self.reportRequest?.refuse(.invalidRequest, "a later report took its place")
         self.reportRequest = request
-        self.lastReport = (report.number, nil)
+        self.lastReport = (report.number, self.context.loop.now, nil)
         self.stuck = report.stuck
         self.core.credit(total: report.creditTotal)
         self.core.running(Array(report.running), at: self.context.loop.now)

@@ -130,7 +130,8 @@ package actor NodeRegistry {
         request.answer(
             Registered(
                 key: queue.key.rawValue, epoch: self.epoch, heartbeatInterval: times.heartbeatInterval,
-                leaseDuration: times.leaseDuration, verdicts: verdicts, features: .current))
+                leaseDuration: times.leaseDuration, verdicts: verdicts, features: .current,
+                time: self.loop.now))
         await self.dispatcher.turn()
     }
 

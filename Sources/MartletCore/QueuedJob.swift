@@ -15,7 +15,7 @@ package final class JobTraits: Sendable {
     /// Whether the dispatcher may count it against a limit, so that it must hear when a lease on it ends.
     package let isCounted: Bool
 
-    /// - Parameter isCapped: whether its queue or type has a limit.
+    /// - Parameter isCapped: whether its queue or type has a limit, or it uses services.
     package init(
         lane: LaneID, key: LaneKey, options: JobOptions, timeout: Duration, retry: RetryPolicy,
         retention: Retention = .standard, isCapped: Bool = false
@@ -104,6 +104,8 @@ package struct ParentResult: Hashable, Sendable {
 package struct QueuedJob: Sendable {
     package let id: JobID
     package var body: JobBody
+    /// Was let through by the services that it uses, for a handler that starts before then on the coordinator's clock.
+    package var startBy = Instant.distantFuture
 
     package init(id: JobID, body: JobBody) {
         self.id = id

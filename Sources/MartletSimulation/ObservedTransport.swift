@@ -22,7 +22,7 @@ private struct ObservedConnection: RequestConnection {
 
     func request(_ frame: Bytes, timeout: Duration) async throws(TransportError) -> Bytes {
         let answer = try await self.inner.request(frame, timeout: timeout)
-        if let delivery = try? Delivery.decode(answer) { self.witness.delivered(delivery.jobs.map(\.id)) }
+        if let delivery = try? Delivery.decode(answer) { self.witness.delivered(delivery) }
         if let report = try? Report.decode(frame), !report.items.isEmpty,
             let reply = try? ReportReply.decode(answer)
         {

@@ -59,6 +59,7 @@ final class SimulatedCluster: @unchecked Sendable {
     func startCoordinator() {
         guard self.coordinator == nil else { return }
         let process = self.world.makeProcess("coordinator")
+        process.clockOffset = self.world.random.duration(.zero, .seconds(5000))
         let transport = self.network.transport(on: process, host: Self.coordinatorHost)
         self.coordinator = (process, transport)
         let store = SimulatedStore(
@@ -68,12 +69,15 @@ final class SimulatedCluster: @unchecked Sendable {
             clientAddress: Self.clientAddress, nodeAddress: Self.nodeAddress, pendingBytesMax: 64 << 10,
             payloadCacheMax: 4 << 10, nodesMax: 16, lanesMax: 64, times: Self.times,
             queues: Self.queues, typeDefaults: ["gamma": .init(concurrency: Self.gammaMax)],
-            schedules: self.schedules.map(\.definition))
+            services: Self.services, schedules: self.schedules.map(\.definition))
         let coordinator = Coordinator(
             settings: settings, transport: transport, store: store, loop: process, log: .none)
         process.spawn {
             do {
-                try await coordinator.run { self.parts = $0 }
+                try await coordinator.run {
+                    self.witness.services.clockOffsets[$0.epoch] = process.clockOffset
+                    self.parts = $0
+                }
             } catch {
                 // As a process does: it is gone, and its supervisor starts another.
             }
@@ -188,6 +192,7 @@ final class SimulatedCluster: @unchecked Sendable {
             self.share(&options)
             self.single(&options)
         }
+        self.use(&options)
         if self.world.random.chance(0.05) {
             options.expiry = self.world.random.duration(.milliseconds(200), .seconds(3))
         }
@@ -249,6 +254,7 @@ final class SimulatedCluster: @unchecked Sendable {
         limits.unique = options.unique.map { "\($0.key) of \(type)" }
         if type == "gamma" { limits.most["type gamma"] = Self.gammaMax }
         if queue == "capped" { limits.most["queue capped"] = Self.cappedMax }
+        Self.limit(&limits, by: options.services ?? [])
         guard let key = options.key else { return limits }
         limits.most["key \(key) of \(queue)"] = 1
         if options.isOrdered { limits.order = "key \(key) of \(queue)" }

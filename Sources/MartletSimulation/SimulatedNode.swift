@@ -22,6 +22,7 @@ final class SimulatedNode: @unchecked Sendable {
         self.index = index
         self.cluster = cluster
         self.process = cluster.world.makeProcess("node-\(index)")
+        self.process.clockOffset = cluster.world.random.duration(.zero, .seconds(5000))
         self.transport = cluster.network.transport(on: self.process, host: SimulatedCluster.host(ofNode: index))
         let options = WorkerConfiguration(
             name: "node-\(index)", address: SimulatedCluster.nodeAddress, slots: Self.slots, prefetchMax: 8,
@@ -116,7 +117,10 @@ final class SimulatedNode: @unchecked Sendable {
     private func handle(_ payload: Payload, _ context: JobContext) async throws {
         let number = Self.number(payload)
         let witness = self.cluster.witness
-        if self.isTrusted { witness.began(context.id, on: self.process.number) }
+        if self.isTrusted {
+            witness.began(context.id, on: self.process.number)
+            witness.starts(context.id, at: self.cluster.world.now)
+        }
         defer { witness.ended(context.id, on: self.process.number) }
         witness.began(payload: number)
         try await self.saveCheckpoints(number, context)

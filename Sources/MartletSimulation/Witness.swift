@@ -11,6 +11,7 @@ package final class Witness: @unchecked Sendable {
         case resultRefused, submitRepeated, poisonKilledNode, jobDead, ranInOrder
         case scheduleFired, queuedInstantRan, instantsMissed, backfilled
         case childRan, cancelledWithParent, callbackReleased
+        case grantSeen, limitedStart
         case duplicateMet, payloadReplaced, ranAgain, followUpCreated, endAwaited, checkpointSaved, checkpointSeen
     }
 
@@ -28,6 +29,8 @@ package final class Witness: @unchecked Sendable {
         package var order: String?
         /// Names its unique key, with what the key is unique in.
         package var unique: String?
+        /// What each run takes of services.
+        package var services: [ServiceUse] = []
         package var queue = ""
         package var type = ""
 
@@ -46,6 +49,7 @@ package final class Witness: @unchecked Sendable {
     var groups = GroupWitness()
     var schedules = ScheduleWitness()
     var leaving = LeavingWitness()
+    var services = ServiceWitness()
     var failures: [JobID: UInt16] = [:]
     private var running: [JobID: Set<Int>] = [:]
     /// By the number in the payload.
@@ -247,6 +251,7 @@ package final class Witness: @unchecked Sendable {
         self.checkBatches(in: state)
         self.checkOrigins(in: state)
         self.checkSchedules(in: state)
+        self.checkServices()
         for id in self.acknowledged.keys.sorted() where self.terminal[id] == nil {
             return self.fail("job \(id) was acknowledged and never ended: \(Self.describe(id, in: state))")
         }

@@ -30,7 +30,11 @@ package final class SimulatedProcess: EventLoop, @unchecked Sendable {
         super.init()
     }
 
-    public override var now: Instant { self.world.now }
+    /// How far its monotonic clock is ahead of the world's: those of two machines have nothing in common. To be set
+    /// before it runs.
+    package var clockOffset = Duration.zero
+
+    public override var now: Instant { self.world.now + self.clockOffset }
     public override var wallTime: WallTime { self.world.wallTime }
     public override var isCurrent: Bool { !self.world.isCalledFromOutside && self.world.current === self }
     /// Timers that are pending.
@@ -56,6 +60,7 @@ package final class SimulatedProcess: EventLoop, @unchecked Sendable {
 
     @discardableResult
     public override func schedule(at deadline: Instant, _ action: @escaping @Sendable () -> Void) -> TimerID {
+        let deadline = deadline + (.zero - self.clockOffset)
         if let door = self.world.door, door.isCalledFromOutside {
             return TimerID(rawValue: door.addTimer(at: deadline, for: self, action))
         }

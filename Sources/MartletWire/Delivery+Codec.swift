@@ -96,14 +96,19 @@ extension Delivery.Extras {
     /// A byte that says what follows, then that.
     fileprivate static func write(_ extras: Delivery.Extras?, to writer: inout FrameWriter) {
         guard let extras else { return writer.write(0 as UInt8) }
-        writer.write(
-            (extras.expiresIn == nil ? 0 : 1) | (extras.checkpoint == nil ? 0 : 2) | (extras.parents.isEmpty ? 0 : 4)
-                as UInt8)
+        let presence: UInt8 =
+            (extras.expiresIn == nil ? 0 : 1) | (extras.checkpoint == nil ? 0 : 2)
+            | (extras.parents.isEmpty ? 0 : 4) | (extras.startBy == nil ? 0 : 8)
+        writer.write(presence)
         if let expiresIn = extras.expiresIn { writer.write(expiresIn) }
         if let checkpoint = extras.checkpoint { writer.write(checkpoint) }
-        guard !extras.parents.isEmpty else { return }
-        writer.write(UInt16(clamping: extras.parents.count))
-        for parent in extras.parents.prefix(Int(UInt16.max)) {
+        if !extras.parents.isEmpty { Self.write(extras.parents, to: &writer) }
+        if let startBy = extras.startBy { writer.write(startBy.nanoseconds) }
+    }
+
+    private static func write(_ parents: [ParentResult], to writer: inout FrameWriter) {
+        writer.write(UInt16(clamping: parents.count))
+        for parent in parents.prefix(Int(UInt16.max)) {
             writer.write(parent.id)
             writer.write(parent.state.rawValue)
             writer.write(parent.name)
@@ -114,11 +119,17 @@ extension Delivery.Extras {
 
     fileprivate static func read(from reader: inout FrameReader) throws(WireError) -> Delivery.Extras? {
         let presence: UInt8 = try reader.read()
-        guard presence & 7 != 0 else { return nil }
+        guard presence & 15 != 0 else { return nil }
         var extras = Delivery.Extras()
         if presence & 1 != 0 { extras.expiresIn = try reader.readDuration() }
         if presence & 2 != 0 { extras.checkpoint = try reader.readBytes() }
-        guard presence & 4 != 0 else { return extras }
+        if presence & 4 != 0 { extras.parents = try Self.readParents(from: &reader) }
+        if presence & 8 != 0 { extras.startBy = Instant(nanoseconds: try reader.read()) }
+        return extras
+    }
+
+    private static func readParents(from reader: inout FrameReader) throws(WireError) -> [ParentResult] {
+        var parents: [ParentResult] = []
         let count = Int(try reader.read(UInt16.self))
         guard count <= reader.bytesLeft / 12 else {
             throw FrameReader.outOfBounds("jobs.parents", "is longer than its record")
@@ -128,9 +139,9 @@ extension Delivery.Extras {
             let state: JobState = try reader.readCase("jobs.parents.state")
             let name = try reader.readText("jobs.parents.name")
             let result = try reader.read(UInt8.self) & 1 == 0 ? nil : try reader.readBytes()
-            extras.parents.append(ParentResult(id: id, name: name, state: state, result: result))
+            parents.append(ParentResult(id: id, name: name, state: state, result: result))
         }
-        return extras
+        return parents
     }
 }
 

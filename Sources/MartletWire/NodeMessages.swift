@@ -85,11 +85,14 @@ package struct Registered: Message {
     package var verdicts: [Verdict]
     /// What the coordinator can do beyond version 0.1.0.
     package var features: PeerFeatures
+    /// What the coordinator's clock showed when it answered; nil before there were services.
+    package var time: Instant?
 
     package init(
         key: UInt64, epoch: Epoch, heartbeatInterval: Duration, leaseDuration: Duration, verdicts: [Verdict],
-        features: PeerFeatures = []
+        features: PeerFeatures = [], time: Instant? = nil
     ) {
+        self.time = time
         self.features = features
         self.key = key
         self.epoch = epoch
@@ -158,8 +161,14 @@ package struct Delivery: Message {
         package var expiresIn: Duration?
         package var checkpoint: Bytes?
         package var parents: [ParentResult]
+        /// Not started by then on the coordinator's clock, it is to be given back: what it took of services is spent.
+        package var startBy: Instant?
 
-        package init(expiresIn: Duration? = nil, checkpoint: Bytes? = nil, parents: [ParentResult] = []) {
+        package init(
+            expiresIn: Duration? = nil, checkpoint: Bytes? = nil, parents: [ParentResult] = [],
+            startBy: Instant? = nil
+        ) {
+            self.startBy = startBy
             self.expiresIn = expiresIn
             self.checkpoint = checkpoint
             self.parents = parents
@@ -300,8 +309,11 @@ package struct ReportReply: Message {
     package var number: UInt64
     /// One for each item, in order.
     package var verdicts: [Verdict]
+    /// What the coordinator's clock showed when the report came for the first time.
+    package var time: Instant?
 
-    package init(number: UInt64, verdicts: [Verdict]) {
+    package init(number: UInt64, verdicts: [Verdict], time: Instant? = nil) {
+        self.time = time
         self.number = number
         self.verdicts = verdicts
     }

@@ -96,11 +96,12 @@ extension Registered {
             $0.write(self.leaseDuration)
             $0.write(UInt32(self.verdicts.count))
             if self.isExtended { $0.write(self.features.rawValue) }
+            if let time { $0.write(time.nanoseconds) }
         }
         writer.records(self.verdicts)
     }
 
-    package var isExtended: Bool { !self.features.isEmpty }
+    package var isExtended: Bool { !self.features.isEmpty || self.time != nil }
 
     package init(from reader: inout FrameReader) throws(WireError) {
         try reader.nextRecord()
@@ -110,6 +111,7 @@ extension Registered {
         self.leaseDuration = try reader.readDuration()
         let count: UInt32 = try reader.read()
         self.features = PeerFeatures(rawValue: reader.isExtended ? try reader.read() : 0)
+        self.time = reader.isExtended && reader.bytesLeft >= 8 ? Instant(nanoseconds: try reader.read()) : nil
         self.verdicts = try reader.records(count, "verdicts")
     }
 }

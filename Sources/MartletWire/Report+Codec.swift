@@ -150,14 +150,19 @@ extension ReportReply {
         writer.record {
             $0.write(self.number)
             $0.write(UInt32(self.verdicts.count))
+            if let time { $0.write(time.nanoseconds) }
         }
         writer.records(self.verdicts)
     }
 
+    package var isExtended: Bool { self.time != nil }
+
     package init(from reader: inout FrameReader) throws(WireError) {
         try reader.nextRecord()
         self.number = try reader.read()
-        self.verdicts = try reader.records(try reader.read(), "verdicts")
+        let count: UInt32 = try reader.read()
+        self.time = reader.isExtended ? Instant(nanoseconds: try reader.read()) : nil
+        self.verdicts = try reader.records(count, "verdicts")
     }
 }
 

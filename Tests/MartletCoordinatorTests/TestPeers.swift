@@ -45,6 +45,7 @@ final class TestNode: @unchecked Sendable {
         let timeout: Duration
         let payload: String
         var checkpoint: String?
+        var startBy: Instant?
 
         func item(_ phase: Register.Item.Phase = .running) -> Register.Item {
             Register.Item(id: self.id, token: self.token, phase: phase)
@@ -84,7 +85,8 @@ final class TestNode: @unchecked Sendable {
                 id: job.id, token: LeaseToken(epoch: delivery.epoch, sequence: job.leaseSequence),
                 attempt: job.attempt, type: template.type, timeout: template.timeout,
                 payload: String(decoding: job.payload.array, as: UTF8.self),
-                checkpoint: job.extras?.checkpoint.map { String(decoding: $0.array, as: UTF8.self) })
+                checkpoint: job.extras?.checkpoint.map { String(decoding: $0.array, as: UTF8.self) },
+                startBy: job.extras?.startBy)
         }
     }
 

@@ -11,7 +11,64 @@ extension ClusterModel {
         return share.isOrdered || self.limits.queues[self.key(id).queue]?.keyConcurrency != nil
     }
 
-    func isLimited(_ id: JobID) -> Bool { self.limits.isCapped(self.key(id)) || self.isKeyed(id) }
+    func services(_ id: JobID) -> [ServiceUse] {
+        self.limits.services.isEmpty ? [] : self.share(id)?.services?.value ?? []
+    }
+
+    func isLimited(_ id: JobID) -> Bool {
+        self.limits.isCapped(self.key(id)) || self.isKeyed(id) || !self.services(id).isEmpty
+    }
+
+    /// A job was let through by what it uses.
+    mutating func grant(_ job: QueuedJob) {
+        let uses = self.services(job.id)
+        precondition(uses.isEmpty == (job.startBy == .distantFuture), "only what takes tokens must start in time")
+        for use in uses {
+            precondition(job.startBy == self.now + DispatchCore.startDelayMax, "it must start soon")
+            self.grants.append((self.now, use))
+        }
+    }
+
+    /// In any window no more is let through than burst and rate allow, for the service and for each key.
+    func checkServices() {
+        for (name, limits) in self.limits.services {
+            let uses = self.grants.filter { $0.use.service == name }
+            self.check(uses, limits.rates, limits.concurrency, name)
+            guard let perKey = limits.perKey else { continue }
+            for key in Set(uses.compactMap(\.use.key)) {
+                self.check(uses.filter { $0.use.key == key }, perKey.rates, perKey.concurrency, "\(name)/\(key)")
+            }
+        }
+    }
+
+    private func check(
+        _ grants: [(time: Instant, use: ServiceUse)], _ rates: [RateLimit], _ concurrency: Int?, _ name: String
+    ) {
+        for rate in rates {
+            for first in grants.indices {
+                var tokens = 0
+                for last in first..<grants.count {
+                    tokens += grants[last].use.weight
+                    let elapsed = (grants[last].time - grants[first].time) / rate.period
+                    precondition(
+                        Double(tokens) <= Double(rate.burst) + Double(rate.tokens) * elapsed + 1e-6,
+                        "\(name) let \(tokens) through in \(elapsed) periods")
+                }
+            }
+        }
+    }
+
+    /// As many jobs run at once as may.
+    private func checkPlaces() {
+        for (name, limits) in self.limits.services {
+            let uses = self.assigned.flatMap { self.services($0) }.filter { $0.service == name }
+            precondition(uses.count <= limits.concurrency ?? .max, "\(uses.count) jobs use \(name) at once")
+            for key in Set(uses.compactMap(\.key)) {
+                let count = uses.count { $0.key == key }
+                precondition(count <= limits.perKey?.concurrency ?? .max, "\(count) jobs use \(name)/\(key) at once")
+            }
+        }
+    }
 
     /// What counts is never fetched ahead: a node gets it while it has a slot for it.
     func checkSlots(of key: NodeKey, _ jobs: [QueuedJob]) {
@@ -22,6 +79,7 @@ extension ClusterModel {
 
     /// To be called after each turn, with what was with nodes before it.
     func checkLimits(before: Set<JobID>) {
+        self.checkPlaces()
         for (name, queue) in self.limits.queues {
             let active = self.assigned.filter { self.key($0).queue == name }
             precondition(active.count <= queue.concurrency ?? .max, "queue \(name) has \(active.count) jobs at once")
@@ -56,7 +114,7 @@ extension ClusterModel {
         for (lane, key) in Self.keys.enumerated() {
             for share in Self.shares.indices {
                 let id = LaneID(rawValue: UInt32(lane))
-                guard self.dispatch.blocker(of: id, share: Self.shares[share]) == .none,
+                guard self.dispatch.blocker(of: id, share: Self.shares[share], at: self.now) == .none,
                     self.store.contains(where: { $0.value.lane == lane && self.isWaiting($0.key, share: share) })
                 else { continue }
                 for node in self.workers.values where !node.core.isPaused && node.core.heldCount < node.slots {
@@ -79,6 +137,19 @@ extension ClusterModel {
     }
 
     // MARK: Events
+
+    /// Somebody pauses a service, or changes it and back; or it says that it is unavailable.
+    mutating func disturbServices() {
+        let names = self.limits.services.keys.sorted()
+        let name = names[self.random.below(names.count)]
+        switch self.random.below(3) {
+        case 0: self.dispatch.pause(service: name, at: self.now)
+        case 1: self.dispatch.resume(service: name, at: self.now)
+        default:
+            self.dispatch.setLimits(nil, of: name, at: self.now)
+            self.dispatch.setLimits(self.limits.services[name]!, of: name, at: self.now)
+        }
+    }
 
     mutating func togglePause() {
         let pauses: [DispatchCore.Pause] = [.queue("a"), .queue("b"), .type("X"), .type("Y")]

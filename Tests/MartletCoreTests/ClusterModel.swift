@@ -41,10 +41,20 @@ struct ClusterModel {
     static let shares: [LaneShare?] = [
         nil, LaneShare(group: "g"), LaneShare(group: "h"), LaneShare(key: "k"), LaneShare(key: "l"),
         LaneShare(key: "o", isOrdered: true), LaneShare(group: "g", key: "p", isOrdered: true),
+        LaneShare(services: Boxed(["s"])), LaneShare(group: "g", services: Boxed([ServiceUse("s", weight: 2)])),
+        LaneShare(services: Boxed([ServiceUse("m", key: "t"), "s"])),
+        LaneShare(key: "k", services: Boxed([ServiceUse("m", key: "t")])),
+        LaneShare(group: "h", services: Boxed([ServiceUse("m", key: "u", weight: 3)])), LaneShare(services: Boxed([])),
     ]
     static let limits = DispatchLimits(
         queues: ["a": .init(concurrency: 9, keyConcurrency: 1, weights: ["g": 3]), "b": .init(keyConcurrency: 2)],
-        types: ["Y": 3])
+        types: ["Y": 3],
+        services: [
+            "s": ServiceLimits(rates: [RateLimit(tokens: 6, per: .seconds(1), burst: 4)], concurrency: 4),
+            "m": ServiceLimits(
+                rates: [RateLimit(tokens: 20, per: .seconds(1), burst: 9)],
+                perKey: KeyedLimits(rates: [RateLimit(tokens: 5, per: .seconds(1), burst: 3)], concurrency: 3)),
+        ])
 
     var random: SeededRandom
     var dispatch: DispatchCore
@@ -67,13 +77,15 @@ struct ClusterModel {
     var paused: Set<DispatchCore.Pause> = []
     /// Jobs that die with their node each time they run.
     var poison: Set<JobID> = []
+    /// What services let through, and when.
+    var grants: [(time: Instant, use: ServiceUse)] = []
     /// Deaths of nodes with several jobs on them must never be final for one of them.
     var quarantined: [JobID] = []
 
     init(seed: UInt64, isRecovering: Bool = false, limits: DispatchLimits = .none) {
         self.random = SeededRandom(seed: seed)
         self.limits = limits
-        self.dispatch = DispatchCore(limits: limits, isRecovering: isRecovering)
+        self.dispatch = DispatchCore(limits: limits, isRecovering: isRecovering, at: .seconds(0))
         self.traits = Self.keys.enumerated().map { lane, key in
             Self.shares.map {
                 .sample(lane: lane, key: key, share: $0, timeout: .seconds(40), retry: RetryPolicy(maxAttempts: 4))
@@ -251,6 +263,7 @@ struct ClusterModel {
                     precondition(!self.store[job.id]!.isOver, "job \(job.id) is over")
                 }
                 self.checkSlots(of: key, jobs)
+                for job in jobs { self.grant(job) }
                 var events: [NodeQueueCore.Action] = []
                 self.workers[key]!.core.assign(jobs, sequences: &self.sequences, into: &events)
                 self.perform(events, of: key)

@@ -31,6 +31,7 @@ import Testing
             case 3: model.togglePause()
             case 4 where model.random.once(in: 2): model.cancel(1 + model.random.below(6))
             case 5: model.reschedule()
+            case 6: model.disturbServices()
             default: Self.step(&model)
             }
             model.assign()
@@ -39,7 +40,10 @@ import Testing
         }
         for pause in model.paused { model.dispatch.resume(pause, at: model.now) }
         model.paused = []
+        for name in model.limits.services.keys { model.dispatch.resume(service: name, at: model.now) }
         Self.calm(&model)
+        model.checkServices()
+        #expect(Set(model.grants.map(\.use.service)) == ["s", "m"], "nothing uses the services")
         let pending = model.store.filter { !$0.value.isOver }
         #expect(pending.values.allSatisfy { $0.lane == 4 })
         #expect(pending.count == model.dispatch.readyCount)

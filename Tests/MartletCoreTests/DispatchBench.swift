@@ -16,7 +16,7 @@ final class DispatchBench {
     private var shares: [UInt64: (lane: Int, share: LaneShare?)] = [:]
 
     init(_ limits: DispatchLimits = .none, isRecovering: Bool = false) {
-        self.core = DispatchCore(limits: limits, isRecovering: isRecovering)
+        self.core = DispatchCore(limits: limits, isRecovering: isRecovering, at: self.now)
         self.core.defineLanes(Self.keys, at: self.now)
     }
 

@@ -12,8 +12,8 @@ import Testing
         bench.submit(41...60, lane: 2)
         for node in 1...4 as ClosedRange<UInt64> { bench.join(node, slots: 8, prefetch: 50) }
         #expect(bench.assign().sorted() == [1, 2, 3, 21, 22], "three of type X, five of queue q")
-        #expect(bench.core.blocker(of: LaneID(rawValue: 0)) == .queueCap)
-        #expect(bench.core.blocker(of: LaneID(rawValue: 2)) == .typeCap)
+        #expect(bench.core.blocker(of: LaneID(rawValue: 0), at: bench.now) == .queueCap)
+        #expect(bench.core.blocker(of: LaneID(rawValue: 2), at: bench.now) == .typeCap)
         bench.finish([1])
         #expect(bench.assign() == [4], "the place of the type goes to the older job")
         bench.finish([21])
@@ -32,7 +32,7 @@ import Testing
         let got = bench.assign()
         #expect(got.count { $0 < 20 } == 2 && got.count { (20...22).contains($0) } == 2)
         #expect(got.count { $0 >= 30 } == 2, "queue r has no such limit")
-        #expect(bench.core.blocker(of: LaneID(rawValue: 0), share: key("k")) == .keyCap)
+        #expect(bench.core.blocker(of: LaneID(rawValue: 0), share: key("k"), at: bench.now) == .keyCap)
         bench.finish([got.first { $0 < 20 }!])
         #expect(bench.assign().count == 1)
     }
@@ -99,7 +99,7 @@ import Testing
         bench.submit(21...21, lane: 2, share: ordered("o"))
         bench.join(1, slots: 10)
         #expect(bench.assign() == [20])
-        #expect(bench.core.blocker(of: LaneID(rawValue: 0)) == .recovery)
+        #expect(bench.core.blocker(of: LaneID(rawValue: 0), at: bench.now) == .recovery)
         let isClaimed = bench.core.claim(JobID(rawValue: 2), lane: LaneID(rawValue: 0))
         #expect(isClaimed)
         bench.core.finishRecovery(at: bench.now)
@@ -125,7 +125,7 @@ import Testing
         bench.join(1, slots: 10)
         bench.core.finishRecovery(at: bench.now)
         #expect(bench.assign() == [] && bench.loads.isEmpty, "2 is due later and holds up all others")
-        #expect(bench.core.blocker(of: LaneID(rawValue: 0), share: ordered("o")) == .keyOrder)
+        #expect(bench.core.blocker(of: LaneID(rawValue: 0), share: ordered("o"), at: bench.now) == .keyOrder)
         bench.core.ended(JobID(rawValue: 2), lane: LaneID(rawValue: 1), share: ordered("o"), at: bench.now)
         bench.assign()
         #expect(bench.loads.map(\.ids) == [[JobID(rawValue: 3), JobID(rawValue: 5)]])
@@ -215,8 +215,8 @@ import Testing
         bench.core.pause(.type("X"))
         bench.finish([21, 22])
         #expect(bench.assign() == [])
-        #expect(bench.core.blocker(of: LaneID(rawValue: 1)) == .queuePaused)
-        #expect(bench.core.blocker(of: LaneID(rawValue: 2)) == .typePaused)
+        #expect(bench.core.blocker(of: LaneID(rawValue: 1), at: bench.now) == .queuePaused)
+        #expect(bench.core.blocker(of: LaneID(rawValue: 2), at: bench.now) == .typePaused)
         bench.core.resume(.queue("q"), at: bench.now)
         #expect(bench.assign() == [11, 12], "type X is still paused")
         bench.finish([11, 12])
@@ -228,10 +228,10 @@ import Testing
         var core = DispatchCore()
         core.pause(.queue("later"))
         core.defineLanes([LaneKey(queue: "later", type: "X")], at: .seconds(0))
-        #expect(core.blocker(of: LaneID(rawValue: 0)) == .nobodyServesIt)
+        #expect(core.blocker(of: LaneID(rawValue: 0), at: .seconds(0)) == .nobodyServesIt)
         core.nodeJoined(
             NodeKey(rawValue: 1), service: NodeService(queues: [], types: ["X"]), slots: 1, at: .seconds(0))
-        #expect(core.blocker(of: LaneID(rawValue: 0)) == .queuePaused)
+        #expect(core.blocker(of: LaneID(rawValue: 0), at: .seconds(0)) == .queuePaused)
     }
 
     // MARK: Taking jobs out

@@ -10,6 +10,7 @@ extension JobTraits {
             options.group = share.group.isEmpty ? nil : share.group
             options.key = share.key.isEmpty ? nil : share.key
             options.isOrdered = share.isOrdered
+            options.services = share.services?.value
         }
         return JobTraits(
             lane: LaneID(rawValue: UInt32(lane)), key: key, options: options, timeout: timeout, retry: retry)

@@ -58,7 +58,7 @@ import Testing
         let (batch, expired) = line.take(at: start + .seconds(1))
         #expect(batch.map(\.id.rawValue) == [2, 4] && expired.map(\.id.rawValue) == [1, 3])
         let rest = line.take(at: start + .seconds(1))
-        #expect(rest.batch.isEmpty && rest.expired.map(\.id.rawValue) == [5] && line.count == 0)
+        #expect(rest.batch.isEmpty && rest.overdue.map(\.id.rawValue) == [5] && line.count == 0)
         line.checkInvariants()
     }
 

@@ -63,18 +63,21 @@ final class CoreDriver {
     func beginRegistration() -> Register { self.core.beginRegistration(at: self.now) }
 
     /// Registers; all that is held keeps its lease unless `verdicts` say otherwise, for a request already made.
-    func register(verdicts: [Registered.Verdict]? = nil, features: PeerFeatures = []) {
+    func register(verdicts: [Registered.Verdict]? = nil, features: PeerFeatures = [], time: Instant? = nil) {
         let given = verdicts ?? self.beginRegistration().inventory.map { .leased($0.token) }
         self.lastKey += 1
         let reply = Registered(
             key: self.lastKey, epoch: Epoch(rawValue: 1), heartbeatInterval: .seconds(1), leaseDuration: .seconds(15),
-            verdicts: given, features: features)
+            verdicts: given, features: features, time: time)
         let isRegistered = self.core.register(reply, into: &self.actions)
         #expect(isRegistered)
         self.lastOrder = 0
     }
 
-    func deliver(_ count: Int, number: UInt64? = nil, generation: UInt64? = nil, expiresIn: Duration? = nil) {
+    func deliver(
+        _ count: Int, number: UInt64? = nil, generation: UInt64? = nil, expiresIn: Duration? = nil,
+        startBy: Instant? = nil
+    ) {
         self.lastDelivery = number ?? self.lastDelivery + 1
         let jobs = (0..<count).map { _ in
             self.lastJob += 1
@@ -83,7 +86,8 @@ final class CoreDriver {
             return WorkerCore.Job(
                 id: JobID(rawValue: self.lastJob), token: token, attempt: 1, payload: .empty,
                 kind: self.kinds[Int(self.lastJob) % self.kinds.count],
-                extras: expiresIn.map { DeliveredExtras(expiresAt: self.now + $0) })
+                extras: expiresIn == nil && startBy == nil
+                    ? nil : DeliveredExtras(expiresAt: expiresIn.map { self.now + $0 }, startBy: startBy))
         }
         self.core.receive(
             jobs, number: self.lastDelivery, generation: generation ?? self.core.generation, at: self.now,
@@ -132,10 +136,11 @@ final class CoreDriver {
     }
 
     func answer(
-        _ report: (frame: Bytes, number: UInt64), _ verdicts: [ReportReply.Verdict], sentAgo: Duration = .zero
+        _ report: (frame: Bytes, number: UInt64), _ verdicts: [ReportReply.Verdict], sentAgo: Duration = .zero,
+        time: Instant? = nil
     ) {
         let fits = self.core.reported(
-            ReportReply(number: report.number, verdicts: verdicts), sentAt: self.now + (.zero - sentAgo),
+            ReportReply(number: report.number, verdicts: verdicts, time: time), sentAt: self.now + (.zero - sentAgo),
             generation: self.core.generation, into: &self.actions)
         #expect(fits)
     }

@@ -53,6 +53,16 @@ extension Sample {
                 key: 0x99, epoch: Epoch(rawValue: 4), heartbeatInterval: .seconds(1), leaseDuration: .seconds(15),
                 verdicts: [.ended], features: [.rareOptions, .completions])),
         Sample(
+            "registered-time",
+            Registered(
+                key: 0x99, epoch: Epoch(rawValue: 4), heartbeatInterval: .seconds(1), leaseDuration: .seconds(15),
+                verdicts: [.ended], features: .current, time: Instant(nanoseconds: 5_000_000_123))),
+        Sample(
+            "report-reply-time",
+            ReportReply(
+                number: 12, verdicts: [.accepted, .refused, .unknown], time: Instant(nanoseconds: 5_000_000_123))),
+        Sample("delivery-limited", Samples.limited),
+        Sample(
             "delivery-later",
             Delivery(
                 number: 7, epoch: Epoch(rawValue: 4),
@@ -136,6 +146,17 @@ extension Samples {
         view.oldestReadyAge = .seconds(90)
         view.keptBytes = 4096
         return view
+    }()
+
+    /// The jobs of `delivery-later`, each let through by a service.
+    static let limited: Delivery = {
+        guard let later = Sample.later.first(where: { $0.name == "delivery-later" }),
+            var delivery = try? Delivery.decode(later.frame)
+        else { preconditionFailure("the sample is there") }
+        delivery.number = 8
+        delivery.jobs[0].extras = Delivery.Extras(startBy: Instant(nanoseconds: 6_100_000_123))
+        delivery.jobs[1].extras?.startBy = Instant(nanoseconds: 6_100_000_124)
+        return delivery
     }()
 
     static let rare: JobTemplate = {

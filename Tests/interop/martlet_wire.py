@@ -11,7 +11,7 @@ NUMBERS = {"u8": "<B", "u16": "<H", "u32": "<I", "u64": "<Q", "f64": "<d", "dura
 
 # One "name:type" a field. "bits:a,?b": bit 0 is the boolean a, bit 1 says whether the field b is there.
 # "nx:count" is the length of the list x; "if result=2,6" guards the fields behind it, up to the next "if".
-# "opt-" before a type: the field is written only if its bit is set. Behind "extended" are fields of frames that have the
+# "opt-" before a type: the field is written only if its bit is set; "rest-": it is there if its record is long enough. Behind "extended" are fields of frames that have the
 # flag of that name.
 TEMPLATE = ("bits:?timeout,?retry,?options priority:u8 timeout:duration max_attempts:u16@retry initial_backoff:duration@retry "
             "max_backoff:duration@retry jitter:f64@retry type:text queue:text options:opt-bytes")
@@ -107,7 +107,7 @@ KINDS = {  # name: (kind, first record, {list: element})
                      "types:count inventory:count name:text",
                  {"queues": "=text", "types": "=text", "inventory": "id:u64 token:token phase:u8"}),
     "registered": (192, "key:u64 epoch:u64 heartbeat_interval:duration lease_duration:duration verdicts:count "
-                   "extended features:u32",
+                   "extended features:u32 time:rest-u64",
                    {"verdicts": "verdict:u8 token:token"}),
     "fetch": (65, "key:u64 last_delivery:u64 credit_total:u64", {}),
     "delivery": (193, "number:u64 epoch:u64 templates:count jobs:count",
@@ -120,7 +120,7 @@ KINDS = {  # name: (kind, first record, {list: element})
                                             "if result=5 checkpoint:bytes "
                                             "if result=7 bits:?service,?retry_after service:text "
                                             "retry_after:duration", "progress": PROGRESS}),
-    "report_reply": (194, "number:u64 verdicts:count", {"verdicts": "=u8"}),
+    "report_reply": (194, "number:u64 verdicts:count extended time:u64", {"verdicts": "=u8"}),
     "control": (67, "key:u64 last_order:u64", {}),
     "acquire": (68, "key:u64 number:u64 wants:count",
                 {"wants": "service:text bits:?key key:text least:u32 most:u32"}),
@@ -198,7 +198,7 @@ def write_pairs(pairs):
 def read_extras(record, at):
     """What few jobs of a delivery bring with them; None for nothing."""
     bits, at = read("u8", record, at)
-    if not bits & 7:
+    if not bits & 15:
         return None, at
     extras = {"expires_in": None, "checkpoint": None, "parents": []}
     if bits & 1:
@@ -214,6 +214,8 @@ def read_extras(record, at):
         has_result, at = read("u8", record, at)
         parent["result"], at = read("bytes", record, at) if has_result & 1 else (None, at)
         extras["parents"].append(parent)
+    if bits & 8:
+        extras["start_by"], at = read("u64", record, at)
     return extras, at
 
 
@@ -221,7 +223,9 @@ def write_extras(extras):
     if extras is None:
         return b"\0"
     expires_in, checkpoint, parents = extras["expires_in"], extras["checkpoint"], extras["parents"]
-    out = bytes([(expires_in is not None) | (checkpoint is not None) << 1 | bool(parents) << 2])
+    start_by = extras.get("start_by")
+    out = bytes([(expires_in is not None) | (checkpoint is not None) << 1 | bool(parents) << 2
+                 | (start_by is not None) << 3])
     out += b"" if expires_in is None else write("duration", expires_in)
     out += b"" if checkpoint is None else write("bytes", checkpoint)
     if parents:
@@ -229,7 +233,7 @@ def write_extras(extras):
     for parent in parents:
         out += write("u64", parent["id"]) + write("u8", parent["state"]) + write("text", parent["name"])
         out += b"\0" if parent["result"] is None else b"\1" + write("bytes", parent["result"])
-    return out
+    return out + (b"" if start_by is None else write("u64", start_by))
 
 
 def read_completion(record, at):
@@ -309,6 +313,10 @@ def read_record(schema, record, extended=False):
             if not present[group]:
                 continue
             kind = kind[4:]
+        if kind.startswith("rest-"):
+            kind = kind[5:]
+            if len(record) - at < struct.calcsize(NUMBERS[kind]):
+                continue
         value, at = read({"count": "u32", "count16": "u16"}.get(kind, kind), record, at)
         fields[name] = value if present.get(group, True) else None
     return fields
@@ -330,6 +338,10 @@ def write_record(schema, fields, extended=False):
             if fields.get(name) is None:
                 continue
             kind = kind[4:]
+        if kind.startswith("rest-"):
+            if fields.get(name) is None:
+                continue
+            kind = kind[5:]
         if kind in ("count", "count16"):
             record += write("u32" if kind == "count" else "u16", len(fields[name]))
         else:

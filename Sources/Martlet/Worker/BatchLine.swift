@@ -25,6 +25,8 @@ package struct BatchLine: Sendable {
     var jobs = Deque<WorkerCore.Job>()
     /// When each of `jobs` came.
     private var arrivals = Deque<Instant>()
+    /// One of them was let through by a service and must start soon: none waits for others.
+    private var isHurried = false
 
     package init(_ shape: BatchShape) {
         self.shape = shape
@@ -37,25 +39,29 @@ package struct BatchLine: Sendable {
     package mutating func add(_ job: WorkerCore.Job, at now: Instant) {
         self.jobs.append(job)
         self.arrivals.append(now)
+        if job.extras?.startBy != nil { self.isHurried = true }
     }
 
     /// When the next batch is ripe, unless it fills before; nil if there is no job.
-    package var ripeAt: Instant? { self.arrivals.first.map { $0 + self.shape.patience } }
+    package var ripeAt: Instant? { self.arrivals.first.map { $0 + (self.isHurried ? .zero : self.shape.patience) } }
 
     package func isRipe(at now: Instant) -> Bool {
         self.jobs.count >= self.shape.jobsMax || self.ripeAt.map { $0 <= now } ?? false
     }
 
     /// The next batch, whether it is ripe or not, and the jobs before its last one that should have started by now.
-    package mutating func take(at now: Instant) -> (batch: [WorkerCore.Job], expired: [WorkerCore.Job]) {
+    package mutating func take(
+        at now: Instant, _ clock: CoordinatorClock = CoordinatorClock()
+    ) -> (batch: [WorkerCore.Job], overdue: [WorkerCore.Job]) {
         var batch: [WorkerCore.Job] = []
-        var expired: [WorkerCore.Job] = []
+        var overdue: [WorkerCore.Job] = []
         batch.reserveCapacity(min(self.jobs.count, self.shape.jobsMax))
         while batch.count < self.shape.jobsMax, let job = self.jobs.popFirst() {
             _ = self.arrivals.popFirst()
-            if job.isExpired(at: now) { expired.append(job) } else { batch.append(job) }
+            if job.isOverdue(at: now, clock) { overdue.append(job) } else { batch.append(job) }
         }
-        return (batch, expired)
+        if self.jobs.isEmpty { self.isHurried = false }
+        return (batch, overdue)
     }
 
     /// All jobs, in order; none is left.

@@ -1,4 +1,4 @@
-package import MartletCore
+import MartletCore
 
 /// What few jobs bring with them.
 package final class DeliveredExtras: Sendable {
@@ -6,8 +6,13 @@ package final class DeliveredExtras: Sendable {
     package let expiresAt: Instant?
     package let checkpoint: Bytes?
     package let parents: [ParentResult]
+    /// Not started by then on the coordinator's clock, it goes back.
+    package let startBy: Instant?
 
-    package init(expiresAt: Instant? = nil, checkpoint: Bytes? = nil, parents: [ParentResult] = []) {
+    package init(
+        expiresAt: Instant? = nil, checkpoint: Bytes? = nil, parents: [ParentResult] = [], startBy: Instant? = nil
+    ) {
+        self.startBy = startBy
         self.expiresAt = expiresAt
         self.checkpoint = checkpoint
         self.parents = parents

@@ -69,6 +69,7 @@ final class JobKindTable: Sendable {
 extension DeliveredExtras {
     convenience init(_ extras: Delivery.Extras, at now: Instant) {
         self.init(
-            expiresAt: extras.expiresIn.map { now + $0 }, checkpoint: extras.checkpoint, parents: extras.parents)
+            expiresAt: extras.expiresIn.map { now + $0 }, checkpoint: extras.checkpoint, parents: extras.parents,
+            startBy: extras.startBy)
     }
 }

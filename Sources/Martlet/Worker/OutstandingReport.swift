@@ -11,6 +11,8 @@ struct OutstandingReport: Sendable {
     let isLast: Bool
     /// The same at each try.
     let frame: Bytes
+    /// When it was sent for the first time.
+    let sentAt: Instant
 }
 
 /// A checkpoint that a handler waits for.

@@ -194,6 +194,8 @@ extension Log {
             self(.error, "a handler ignores its cancellation and keeps its slot", [.job: id])
         case .stuck(let id, isSlotFree: true):
             self(.error, "a handler ignores its cancellation; another runs in its stead", [.job: id])
+        case .late(let count):
+            self(.notice, "jobs went back: too late for what their services had let through", [.count: count])
         case .drainTimedOut(let running):
             self(.warning, "handlers were cancelled: the drain timeout has passed", [.count: running])
         }

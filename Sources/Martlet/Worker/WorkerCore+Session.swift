@@ -60,6 +60,9 @@ extension WorkerCore {
         self.heartbeatInterval = reply.heartbeatInterval
         self.leaseDuration = reply.leaseDuration
         self.features = reply.features
+        // Another coordinator has another clock.
+        self.clock = CoordinatorClock()
+        if let time = reply.time { self.clock.heard(time, askedAt: sentAt, at: sentAt) }
         self.reportNumber = 0
         self.lastOrder = 0
         self.receivedTotal = 0
@@ -171,6 +174,7 @@ extension WorkerCore {
             } else {
                 self.queue.append(job)
             }
+            if let startBy = job.extras?.startBy { self.watchStart(of: startBy, at: now, into: &actions) }
         }
         self.wakeSlots(at: now, into: &actions)
         self.planTick(at: self.cancelAt, into: &actions)
@@ -220,7 +224,8 @@ extension WorkerCore {
             stuck: self.features.contains(.completions) ? UInt32(clamping: self.stuckCount) : 0)
         let frame = report.encoded()
         self.outstanding = OutstandingReport(
-            number: report.number, items: items, checkpoints: checkpoints.pending, isLast: isLast, frame: frame)
+            number: report.number, items: items, checkpoints: checkpoints.pending, isLast: isLast, frame: frame,
+            sentAt: now)
         return (frame, report.number)
     }
 
@@ -270,6 +275,10 @@ extension WorkerCore {
             outstanding.items.count == reply.verdicts.count
         else { return false }
         self.outstanding = nil
+        // The time is that of the first try, and an answer to a later one may repeat it.
+        if let time = reply.time {
+            self.clock.heard(time, askedAt: outstanding.sentAt, at: max(sentAt, outstanding.sentAt))
+        }
         for (checkpoint, verdict) in zip(outstanding.checkpoints, reply.verdicts) {
             actions.append(.checkpointJudged(checkpoint.slot, use: checkpoint.use, isSaved: verdict == .accepted))
         }

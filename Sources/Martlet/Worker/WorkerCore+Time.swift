@@ -12,6 +12,7 @@ extension WorkerCore {
         self.endUnrenewed(at: now, into: &actions)
         self.pressDrain(at: now, into: &actions)
         self.findStuck(at: now, into: &actions)
+        self.returnLate(at: now, into: &actions)
         if self.linedCount > 0, self.lines.contains(where: { $0.isRipe(at: now) }) {
             self.wakeSlots(at: now, into: &actions)
         }
@@ -156,7 +157,7 @@ extension WorkerCore {
             // A batch that is ripe waits for a slot, not for the clock.
             if let ripeAt = line.ripeAt, ripeAt > now { next = min(next, ripeAt) }
         }
-        next = min(next, self.nextStuck)
+        next = min(next, self.nextStuck, self.startsDueAt)
         if !self.holdsNothing || self.isDraining {
             next = min(next, now < self.cancelAt ? self.cancelAt : self.leasesEndAt)
         }

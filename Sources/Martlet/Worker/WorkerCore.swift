@@ -16,7 +16,13 @@ package struct WorkerCore: Sendable {
         /// Nil for most.
         package let extras: DeliveredExtras?
 
-        func isExpired(at now: Instant) -> Bool { self.extras?.expiresAt.map { $0 <= now } ?? false }
+        /// Whether it must not be started any more, as what it takes of services was let through for sooner, or because it
+        /// has expired.
+        func isOverdue(at now: Instant, _ clock: CoordinatorClock) -> Bool {
+            guard let extras = self.extras else { return false }
+            if let expiresAt = extras.expiresAt, expiresAt <= now { return true }
+            return extras.startBy.map { clock.mayHaveReached($0, at: now) } ?? false
+        }
 
         package init(
             id: JobID, token: LeaseToken, attempt: UInt16, payload: Bytes, kind: JobKind,
@@ -82,6 +88,8 @@ package struct WorkerCore: Sendable {
         case leasesEnding(count: Int)
         case drainStarted(running: Int)
         case drainTimedOut(running: Int)
+        /// So many jobs could not start in the time for which their services had let them through.
+        case late(count: Int)
         /// A handler was told to stop and has not, for so long that it counts as stuck.
         case stuck(JobID, isSlotFree: Bool)
     }
@@ -183,6 +191,9 @@ package struct WorkerCore: Sendable {
     var outstanding: OutstandingReport?
     /// What the coordinator can do.
     var features: PeerFeatures = []
+    var clock = CoordinatorClock()
+    /// When the first job that waits and must start in time is to be looked at.
+    var startsDueAt = Instant.distantFuture
     var reportNumber: UInt64 = 0
     var heartbeatDue = Instant(nanoseconds: 0)
     var lastDelivery: UInt64 = 0
@@ -273,7 +284,7 @@ package struct WorkerCore: Sendable {
         {
             return batch
         }
-        self.returnExpired(at: now, into: &actions)
+        self.returnOverdue(at: now, into: &actions)
         guard let job = self.queue.popFirst() else { return nil }
         self.isSingleNext = false
         let deadline = now + job.kind.timeout
@@ -285,9 +296,9 @@ package struct WorkerCore: Sendable {
 
     private mutating func startBatch(in slot: Int, at now: Instant, into actions: inout [Action]) -> Next? {
         while let line = self.lines.firstIndex(where: { $0.isRipe(at: now) }) {
-            let (jobs, expired) = self.lines[line].take(at: now)
-            self.linedCount -= jobs.count + expired.count
-            for job in expired { self.record(Report.Item(returning: job), into: &actions) }
+            let (jobs, overdue) = self.lines[line].take(at: now, self.clock)
+            self.linedCount -= jobs.count + overdue.count
+            for job in overdue { self.returnOverdue(job, into: &actions) }
             guard !jobs.isEmpty else { continue }
             self.isSingleNext = true
             let deadline = now + jobs.reduce(jobs[0].kind.timeout) { min($0, $1.kind.timeout) }
@@ -299,11 +310,11 @@ package struct WorkerCore: Sendable {
         return nil
     }
 
-    /// What should have started by now goes back: the coordinator ends it as expired.
-    private mutating func returnExpired(at now: Instant, into actions: inout [Action]) {
-        while let job = self.queue.first, job.isExpired(at: now) {
+    /// What should have started by now goes back: the coordinator ends it as expired, or lets it through again.
+    private mutating func returnOverdue(at now: Instant, into actions: inout [Action]) {
+        while let job = self.queue.first, job.isOverdue(at: now, self.clock) {
             _ = self.queue.popFirst()
-            self.record(Report.Item(returning: job), into: &actions)
+            self.returnOverdue(job, into: &actions)
         }
     }
 

@@ -18,6 +18,8 @@ public struct WorkerCounts: Hashable, Sendable {
     public internal(set) var ended: UInt64 = 0
     /// Jobs whose lease ended because the coordinator was out of reach.
     public internal(set) var leasesLost: UInt64 = 0
+    /// Jobs given back because they could not start while what they take of services was good.
+    public internal(set) var late: UInt64 = 0
     /// Handlers that did not stop within the grace after they were told to.
     public internal(set) var stuck: UInt64 = 0
     /// Times that the worker made itself known to a coordinator.

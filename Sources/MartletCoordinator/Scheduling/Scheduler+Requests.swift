@@ -22,7 +22,9 @@ extension Scheduler {
     // MARK: Defining
 
     private func put(_ definition: ScheduleDefinition) async throws -> SchedulePut {
-        if let problem = definition.problem { throw ErrorReply(.invalidRequest, problem) }
+        if let problem = definition.problem ?? self.lanes.serviceProblem(of: definition.template.options) {
+            throw ErrorReply(.invalidRequest, problem)
+        }
         let now = self.loop.wallTime
         guard try Self.times(definition).next(after: now) != nil else {
             throw ErrorReply(.badSchedule, "schedule \(definition.name) would never fire any more")

@@ -5,7 +5,8 @@ extension DispatchCore {
     /// Gives runnable jobs to nodes with room until one or the other is used up.
     package mutating func assign(at now: Instant, into actions: inout [Action]) {
         var batches: Batches = []
-        self.assignSuspects(into: &batches)
+        self.wakeServices(at: now)
+        self.assignSuspects(at: now, into: &batches)
         // Classes take turns, so that nodes of different kinds share the lanes that both serve.
         var active = self.classes.indices.filter { self.classes[$0].hasWork && !self.classes[$0].nodes.isEmpty }
         while !active.isEmpty {
@@ -24,6 +25,16 @@ extension DispatchCore {
         guard let node = self.classes[index].nodes.first?.id, let track = self.nextTrack(of: index) else {
             return false
         }
+        // Another class may have jobs that are before these at the services.
+        if self.tracks[track].demand != nil, let (track, node) = self.moreUrgent(than: track, of: index) {
+            return self.assignStep(track, to: node, at: now, into: &batches, actions: &actions)
+        }
+        return self.assignStep(track, to: node, at: now, into: &batches, actions: &actions)
+    }
+
+    private mutating func assignStep(
+        _ track: Int, to node: Int, at now: Instant, into batches: inout Batches, actions: inout [Action]
+    ) -> Bool {
         if let parking = self.parking(of: track) {
             self.park(track, on: parking, at: now)
             return true
@@ -34,6 +45,8 @@ extension DispatchCore {
             self.refresh(line, at: now)
             return true
         }
+        let demand = self.tracks[track].demand
+        if let demand, self.isHeldUp(track, by: demand, at: now) { return true }
         guard self.lines[line].line.isNextLoaded else { return self.askForBodies(line, at: now, into: &actions) }
         let most = self.share(of: line, in: track, to: node)
         // What is counted waits for a free slot, and nothing is fetched ahead of it.
@@ -41,6 +54,10 @@ extension DispatchCore {
         let batch = self.batch(of: node, in: &batches)
         let before = batches[batch].jobs.count
         _ = self.lines[line].line.take(max: most, into: &batches[batch].jobs)
+        if let demand {
+            self.take(demand.uses, at: now)
+            batches[batch].jobs[before].startBy = now + Self.startDelayMax
+        }
         self.nodes[node].assignedTotal += UInt64(batches[batch].jobs.count - before)
         self.refreshNode(node)
         self.took(batches[batch].jobs[before...], from: line, at: now)
@@ -52,9 +69,13 @@ extension DispatchCore {
     /// Charges those whom the jobs count for.
     private mutating func took(_ jobs: ArraySlice<QueuedJob>, from line: Int, at now: Instant) {
         self.tracks[self.lines[line].track].waitingSince = now
-        if self.lines[line].track % 2 == 1 {
+        let track = self.lines[line].track
+        if self.tracks[track].isLimited {
             let (lane, key) = (self.lines[line].lane, self.lines[line].key)
-            for job in jobs { self.activate(job.id, lane: lane, key: key, isOrdered: self.lines[line].isOrdered) }
+            let uses = self.tracks[track].demand?.uses ?? []
+            for job in jobs {
+                self.activate(job.id, lane: lane, key: key, isOrdered: self.lines[line].isOrdered, uses: uses)
+            }
         }
         self.advance(flow: self.pots[self.lines[line].pot].flow, by: jobs.count, at: now)
     }
@@ -82,13 +103,15 @@ extension DispatchCore {
 
     /// An equal share of what waits for each node with room, within the turn's bound and what the limits let go.
     private func share(of line: Int, in track: Int, to node: Int) -> Int {
-        let lane = track / 2
+        let lane = self.tracks[track].lane
         let nodes = self.lanes[lane].classes.reduce(0) { $0 + self.classes[$1].nodes.count }
         let waiting = self.lines[line].line.count
         let turn = self.queues[self.lanes[lane].queue].flowsWaiting > 1 ? Self.groupTurnMax : Self.turnMax
         let most = min(self.nodes[node].room, turn, (waiting + nodes - 1) / nodes)
-        guard track % 2 == 1 else { return most }
-        return min(most, self.nodes[node].freeSlots, self.places(for: line))
+        guard self.tracks[track].isLimited else { return most }
+        // What one job takes of services is known when it goes.
+        let atOnce = self.tracks[track].demand == nil ? most : min(most, 1)
+        return min(atOnce, self.nodes[node].freeSlots, self.places(for: line))
     }
 
     mutating func batch(of node: Int, in batches: inout Batches) -> Int {

@@ -7,17 +7,27 @@ extension DispatchCore {
         let type: Int
         /// All of its jobs are counted.
         let isCapped: Bool
+        /// What its jobs take of services unless they say otherwise.
+        let services: Boxed<[ServiceUse]>?
+        /// Of jobs that may be fetched ahead, then of those that may not, then one for each set of services that its
+        /// jobs use now.
+        var tracks: [Int]
         /// The sub-lane of jobs without share.
-        let plain: Int
+        var plain = -1
         /// Service classes that serve it, ascending.
         var classes: [Int] = []
-
-        static func track(_ lane: Int, isLimited: Bool) -> Int { 2 * lane + (isLimited ? 1 : 0) }
     }
 
-    /// Half a lane: the sub-lanes whose jobs are counted and go to free slots only, or those that may be fetched ahead.
+    /// A part of a lane: the sub-lanes whose jobs may be fetched ahead, those whose jobs are counted and go to free slots
+    /// only, or of the latter those whose jobs take the same of services.
     struct Track: Sendable {
-        let basePot: Int
+        let lane: Int
+        let isLimited: Bool
+        /// What each of its jobs takes of services, if anything.
+        let demand: ServiceDemand?
+        var basePot: Int
+        /// Sub-lanes.
+        var lines = 0
         /// Sub-lanes that have jobs.
         var waiting = 0
         /// Its place in the heaps of its classes; nil while it cannot be served.
@@ -31,6 +41,8 @@ extension DispatchCore {
     /// Whose wait list a track is on.
     enum Parking: Hashable, Sendable {
         case queue, type, recovery
+        /// What a service has against these jobs and not against others: its number among the services.
+        case service(Int)
     }
 
     struct SubLane: Sendable {
@@ -91,6 +103,8 @@ extension DispatchCore {
         var active = 0
         /// Tracks that wait for a place or for the end of the pause.
         var parked: [Int] = []
+        /// The heap of a class's ``ServiceClass/poolChoices`` for its tracks of each pool.
+        var poolHeaps: [(pool: Int, heap: Int)] = []
 
         var isOpen: Bool { !self.isPaused && self.active < self.limits.concurrency ?? .max }
     }
@@ -124,6 +138,8 @@ extension DispatchCore {
     struct Active: Sendable {
         let lane: Int
         let key: Int
+        /// Of the services that it uses.
+        let uses: [ServiceDemand.Use]
     }
 
     /// Names of things that come and go.
@@ -219,8 +235,12 @@ extension DispatchCore {
         /// Tracks that can be served, by whether their jobs may be fetched ahead.
         var open = IndexedHeap<LaneRank>()
         var limited = IndexedHeap<LaneRank>()
-        /// The same for each queue with groups, by whose turn it is: two heaps a queue.
+        /// Those whose jobs use services, by pool; pools whose services let jobs through, by their first track.
+        var pools = HeapForest<LaneRank>()
+        var openPools = IndexedHeap<LaneRank>()
+        /// The same for each queue with groups, by whose turn it is: two heaps a queue, and one for each of its pools.
         var choices = HeapForest<ChoiceRank>()
+        var poolChoices = HeapForest<ChoiceRank>()
         /// Nodes with room.
         var nodes = IndexedHeap<NodeRank>()
         var reservedCount = 0
@@ -229,24 +249,44 @@ extension DispatchCore {
             self.service = service
         }
 
-        var hasWork: Bool { !self.open.isEmpty || !self.limited.isEmpty }
+        var hasWork: Bool { !self.open.isEmpty || !self.limited.isEmpty || !self.openPools.isEmpty }
+        var hasFreeSlot: Bool { self.nodes.first.map { $0.rank.freeSlots > 0 } ?? false }
 
-        mutating func update(_ track: Int, rank: LaneRank?) {
-            switch (track % 2, rank) {
-            case (0, let rank?): self.open.update(track, rank: rank)
-            case (0, nil): self.open.remove(track)
-            case (_, let rank?): self.limited.update(track, rank: rank)
-            case (_, nil): self.limited.remove(track)
+        mutating func update(_ track: Int, rank: LaneRank?, isLimited: Bool) {
+            if isLimited { Self.update(&self.limited, track, rank) } else { Self.update(&self.open, track, rank) }
+        }
+
+        /// - Parameter isOpen: whether the services of the pool let jobs through.
+        mutating func update(_ track: Int, rank: LaneRank?, in pool: Int, isOpen: Bool) {
+            if let rank { self.pools.update(track, in: pool, rank: rank) } else { self.pools.remove(track, from: pool) }
+            if isOpen { self.refreshPool(pool) }
+        }
+
+        private static func update(_ heap: inout IndexedHeap<LaneRank>, _ id: Int, _ rank: LaneRank?) {
+            if let rank { heap.update(id, rank: rank) } else { heap.remove(id) }
+        }
+
+        /// The pool is open: it is where its first track belongs.
+        mutating func refreshPool(_ pool: Int) {
+            if let first = self.pools.first(in: pool) {
+                self.openPools.update(pool, rank: first.rank)
+            } else {
+                self.openPools.remove(pool)
             }
         }
 
-        mutating func update(_ track: Int, choice: ChoiceRank?, queue: Int) {
-            let heap = 2 * queue + track % 2
-            if let choice {
-                self.choices.update(track, in: heap, rank: choice)
+        mutating func update(_ track: Int, choice: ChoiceRank?, in heap: Int, ofPools: Bool) {
+            if ofPools {
+                Self.update(&self.poolChoices, heap, track, choice)
             } else {
-                self.choices.remove(track, from: heap)
+                Self.update(&self.choices, heap, track, choice)
             }
+        }
+
+        private static func update(
+            _ heaps: inout HeapForest<ChoiceRank>, _ heap: Int, _ id: Int, _ choice: ChoiceRank?
+        ) {
+            if let choice { heaps.update(id, in: heap, rank: choice) } else { heaps.remove(id, from: heap) }
         }
     }
 

@@ -31,7 +31,7 @@ extension DispatchCore {
     private mutating func beginGroups(in queue: Int) {
         self.queues[queue].isGrouped = true
         for lane in self.queues[queue].lanes {
-            for track in [2 * lane, 2 * lane + 1] {
+            for track in self.lanes[lane].tracks {
                 guard let head = self.pots[self.tracks[track].basePot].head else { continue }
                 let start = self.flows[self.queues[queue].baseFlow].start
                 self.trackFlows.update(
@@ -39,9 +39,7 @@ extension DispatchCore {
                 guard let rank = self.tracks[track].rank else { continue }
                 let choice = ChoiceRank(urgency: rank.urgency, flow: FlowRank(start: start, head: head))
                 self.tracks[track].choice = choice
-                for place in self.lanes[lane].classes {
-                    self.classes[place].update(track, choice: choice, queue: queue)
-                }
+                self.updateChoice(ofTrack: track)
             }
         }
     }

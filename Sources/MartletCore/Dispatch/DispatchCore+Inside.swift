@@ -25,20 +25,33 @@ extension DispatchCore {
 
     /// What keeps the next job of a lane and share from running. `.none`: only that others come first, or that no
     /// node has room.
-    package func blocker(of lane: LaneID, share: LaneShare? = nil) -> Blocker {
+    package func blocker(of lane: LaneID, share: LaneShare? = nil, at now: Instant) -> Blocker {
         let index = Int(lane.rawValue)
         let (queue, type) = (self.lanes[index].queue, self.lanes[index].type)
-        let share = self.effective(share, in: queue)
+        let share = self.effective(share, lane: index)
         if self.lanes[index].classes.isEmpty { return .nobodyServesIt }
         if self.queues[queue].isPaused { return .queuePaused }
         if self.types[type].isPaused { return .typePaused }
         let line = self.subLane(index, share)
-        let isLimited = self.lanes[index].isCapped || !(share?.key.isEmpty ?? true)
+        let uses = self.knownUses(of: share, lane: index)
+        let isCounted = self.lanes[index].isCapped || !(share?.key.isEmpty ?? true)
+        let isLimited = isCounted || uses.contains { self.services[$0.service].countsJobs }
         if self.isRecovering, isLimited || line.map({ !self.lines[$0].held.isEmpty }) ?? false { return .recovery }
-        if isLimited, !self.queues[queue].isOpen { return .queueCap }
-        if isLimited, !self.types[type].isOpen { return .typeCap }
+        if isCounted || !uses.isEmpty {
+            if !self.queues[queue].isOpen { return .queueCap }
+            if !self.types[type].isOpen { return .typeCap }
+        }
+        if let line, let blocker = self.keyBlocker(of: line) { return blocker }
+        // What is before it may wait for more tokens than there are.
+        for use in uses {
+            if let closing = self.services[use.service].closing {
+                return .service(self.services[use.service].name, closing.blocker)
+            }
+        }
+        if let held = self.blocker(of: uses, at: now) {
+            return .service(self.services[held.service].name, held.blocker)
+        }
         guard let line else { return .none }
-        if let blocker = self.keyBlocker(of: line) { return blocker }
         return self.lines[line].line.isLoading ? .loading : .none
     }
 

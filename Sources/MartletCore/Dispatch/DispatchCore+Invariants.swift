@@ -5,7 +5,14 @@ extension DispatchCore {
         self.idleFlows.checkInvariants()
         let free = Set(self.freeLines)
         for index in self.lines.indices where !free.contains(index) { self.checkLine(index) }
-        for index in self.tracks.indices { self.checkTrack(index) }
+        let unused = Set(self.freeTracks)
+        var lineCounts = [Int](repeating: 0, count: self.tracks.count)
+        for index in self.lines.indices where !free.contains(index) { lineCounts[self.lines[index].track] += 1 }
+        for index in self.tracks.indices where !unused.contains(index) {
+            precondition(self.tracks[index].lines == lineCounts[index], "sub-lanes are counted")
+            self.checkTrack(index)
+        }
+        self.checkServices()
         precondition(self.loadingCount == self.lines.count { $0.line.isLoading }, "loads are counted")
         precondition(self.loadingCount <= Self.loadsMax, "loads are bounded")
         precondition(
@@ -32,12 +39,15 @@ extension DispatchCore {
             !line.isParked || self.keyBlocker(of: index) != nil || self.isRecovering,
             "what waits for its key is held by it")
         precondition(
-            line.key < 0 || self.keys[line.key].lines.contains(index) && line.track % 2 == 1, "keys know their lines")
+            line.key < 0 || self.keys[line.key].lines.contains(index) && self.tracks[line.track].isLimited,
+            "keys know their lines")
     }
 
     private func checkTrack(_ index: Int) {
         let track = self.tracks[index]
-        let lane = self.lanes[index / 2]
+        let lane = self.lanes[track.lane]
+        precondition(lane.tracks.contains(index), "a lane knows its tracks")
+        precondition(track.demand == nil || track.lines > 0 || track.parking != nil, "no idle track remains")
         let head = self.trackPots.first(in: index)?.rank
         let isRunnable = head != nil && track.parking == nil && !lane.classes.isEmpty
         precondition((track.rank != nil) == isRunnable, "what can run has a rank")
@@ -45,16 +55,51 @@ extension DispatchCore {
         precondition(
             (track.choice != nil) == (isRunnable && self.queues[lane.queue].isGrouped), "groups are chosen between")
         for place in lane.classes {
-            let heap = index % 2 == 0 ? self.classes[place].open : self.classes[place].limited
+            let serviceClass = self.classes[place]
+            if let pool = track.demand?.pool {
+                precondition(serviceClass.pools.rank(of: index, in: pool) == track.rank, "it is in its pool's heap")
+                let heap = self.poolHeap(of: lane.queue, pool: pool)
+                let choice = serviceClass.poolChoices.rank(of: index, in: heap)
+                precondition(choice == track.choice, "choices are in each heap")
+                continue
+            }
+            let heap = track.isLimited ? serviceClass.limited : serviceClass.open
             precondition(heap.rank(of: index) == track.rank, "runnable tracks are in each heap")
-            let choice = self.classes[place].choices.rank(of: index, in: 2 * lane.queue + index % 2)
+            let choice = serviceClass.choices.rank(of: index, in: 2 * lane.queue + (track.isLimited ? 1 : 0))
             precondition(choice == track.choice, "choices are in each heap")
         }
         switch track.parking {
         case .queue?: precondition(self.queues[lane.queue].parked.contains(index), "it is on the wait list")
         case .type?: precondition(self.types[lane.type].parked.contains(index), "it is on the wait list")
         case .recovery?: precondition(self.isRecovering, "nothing waits for a recovery that is over")
+        case .service(let service)?:
+            let isWaiting =
+                self.trackTimers.contains(index) || self.services[service].otherWaits.contains(index)
+                || self.services[service].keyWaits.values.contains { $0.contains(index) }
+            precondition(isWaiting, "it is on a wait list")
         case nil: break
+        }
+    }
+
+    private func checkServices() {
+        precondition(
+            self.trackPlaces.count == self.tracks.count - self.freeTracks.count - 2 * self.lanes.count,
+            "no track is forgotten")
+        for service in self.services.indices {
+            let state = self.services[service]
+            state.gate?.checkInvariants()
+            let held = self.active.values.reduce(0) { $0 + $1.uses.count { $0.service == service } }
+            precondition(state.gate.map { $0.held == held } ?? true, "jobs with nodes are counted")
+            let until = state.closing?.blocker?.until
+            precondition(self.serviceTimers.rank(of: service) == until, "what is closed for a time opens again")
+        }
+        for (index, pool) in self.pools.enumerated() {
+            let closed = pool.services.count { self.services[$0].closing != nil }
+            precondition(pool.closedCount == closed, "closed services are counted")
+            for serviceClass in self.classes {
+                let first = pool.isOpen ? serviceClass.pools.first(in: index)?.rank : nil
+                precondition(serviceClass.openPools.rank(of: index) == first, "open pools with work are in the heap")
+            }
         }
     }
 
@@ -99,6 +144,9 @@ extension DispatchCore {
             serviceClass.open.checkInvariants()
             serviceClass.limited.checkInvariants()
             serviceClass.choices.checkInvariants()
+            serviceClass.pools.checkInvariants()
+            serviceClass.openPools.checkInvariants()
+            serviceClass.poolChoices.checkInvariants()
             serviceClass.nodes.checkInvariants()
             precondition(!serviceClass.members.isEmpty || !serviceClass.hasWork, "without nodes nothing runs")
             var reserved = 0

@@ -8,8 +8,10 @@ extension DispatchCore {
     }
 
     /// What keeps the jobs of a sub-lane from running.
-    package enum Blocker: Hashable, Sendable, CaseIterable {
+    package enum Blocker: Hashable, Sendable {
         case none, nobodyServesIt, queuePaused, typePaused, queueCap, typeCap, keyCap, keyOrder, recovery, loading
+        /// A service holds it up; without a blocker it is a service that is not configured.
+        case service(String, ServiceBlocker?)
     }
 
     // MARK: Pauses
@@ -43,22 +45,31 @@ extension DispatchCore {
 
     /// Whose wait list the track must go on, if any.
     func parking(of track: Int) -> Parking? {
-        let queue = self.lanes[track / 2].queue
-        let type = self.lanes[track / 2].type
+        let lane = self.tracks[track].lane
+        let queue = self.lanes[lane].queue
+        let type = self.lanes[lane].type
         if self.queues[queue].isPaused { return .queue }
         if self.types[type].isPaused { return .type }
-        guard track % 2 == 1 else { return nil }
-        if self.isRecovering { return .recovery }
+        guard self.tracks[track].isLimited else { return nil }
+        if self.isRecovering, self.mustKnowWhatNodesHold(track) { return .recovery }
         if !self.queues[queue].isOpen { return .queue }
         return self.types[type].isOpen ? nil : .type
     }
 
+    /// Whether jobs of a limited track depend on how many others run: those that only take tokens do not.
+    private func mustKnowWhatNodesHold(_ track: Int) -> Bool {
+        guard let demand = self.tracks[track].demand, !self.lanes[self.tracks[track].lane].isCapped else { return true }
+        return demand.uses.contains { self.services[$0.service].countsJobs }
+    }
+
     mutating func park(_ track: Int, on parking: Parking, at now: Instant) {
         self.tracks[track].parking = parking
+        let lane = self.tracks[track].lane
         switch parking {
-        case .queue: self.queues[self.lanes[track / 2].queue].parked.append(track)
-        case .type: self.types[self.lanes[track / 2].type].parked.append(track)
+        case .queue: self.queues[self.lanes[lane].queue].parked.append(track)
+        case .type: self.types[self.lanes[lane].type].parked.append(track)
         case .recovery: self.parkedForRecovery.append(track)
+        case .service: preconditionFailure("what a service holds up is parked by it")
         }
         self.refresh(track: track, at: now)
     }
@@ -81,15 +92,16 @@ extension DispatchCore {
         for track in tracks {
             self.tracks[track].parking = nil
             self.refresh(track: track, at: now)
+            self.dropIfUnused(track: track)
         }
     }
 
     // MARK: Counted jobs
 
     /// A job is with a node from now on. Counts it, if it is of those that are counted.
-    mutating func activate(_ id: JobID, lane: Int, key: Int, isOrdered: Bool) {
-        guard self.lanes[lane].isCapped || key >= 0 else { return }
-        let before = self.active.updateValue(Active(lane: lane, key: key), forKey: id)
+    mutating func activate(_ id: JobID, lane: Int, key: Int, isOrdered: Bool, uses: [ServiceDemand.Use]) {
+        guard self.lanes[lane].isCapped || key >= 0 || !uses.isEmpty else { return }
+        let before = self.active.updateValue(Active(lane: lane, key: key, uses: uses), forKey: id)
         precondition(before == nil, "a job is with one node")
         self.queues[self.lanes[lane].queue].active += 1
         self.types[self.lanes[lane].type].active += 1
@@ -110,6 +122,7 @@ extension DispatchCore {
         self.types[type].active -= 1
         self.release(queue: queue, at: now)
         self.release(type: type, at: now)
+        if !active.uses.isEmpty { self.release(active.uses, at: now) }
         guard active.key >= 0 else { return }
         self.keys[active.key].active -= 1
         self.wake(key: active.key, at: now)

@@ -68,16 +68,13 @@ extension DispatchCore {
 
     private mutating func connectLanes(to classIndex: Int, at now: Instant) {
         for index in self.lanes.indices where self.classes[classIndex].service.serves(self.lanes[index].key) {
-            let tracks = [2 * index, 2 * index + 1]
+            let tracks = self.lanes[index].tracks
             if self.lanes[index].classes.isEmpty { for track in tracks { self.tracks[track].waitingSince = now } }
             self.lanes[index].classes.append(classIndex)
             self.lanes[index].classes.sort()
             for track in tracks {
-                let queue = self.lanes[index].queue
-                if let rank = self.tracks[track].rank { self.classes[classIndex].update(track, rank: rank) }
-                if let choice = self.tracks[track].choice {
-                    self.classes[classIndex].update(track, choice: choice, queue: queue)
-                }
+                if self.tracks[track].rank != nil { self.updateRank(ofTrack: track) }
+                if self.tracks[track].choice != nil { self.updateChoice(ofTrack: track) }
                 self.refresh(track: track, at: now)
             }
         }
@@ -87,7 +84,7 @@ extension DispatchCore {
         self.classes[classIndex] = ServiceClass(service: self.classes[classIndex].service)
         for index in self.lanes.indices where self.lanes[index].classes.contains(classIndex) {
             self.lanes[index].classes.removeAll { $0 == classIndex }
-            for track in [2 * index, 2 * index + 1] { self.refresh(track: track, at: now) }
+            for track in self.lanes[index].tracks { self.refresh(track: track, at: now) }
         }
     }
 }

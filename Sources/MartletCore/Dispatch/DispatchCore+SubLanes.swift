@@ -1,34 +1,46 @@
 extension DispatchCore {
     // MARK: Finding and making
 
-    /// The share as far as it makes a difference: a key that nothing is limited by does not.
-    func effective(_ share: LaneShare?, in queue: Int) -> LaneShare? {
+    /// The share as far as it makes a difference: a key that nothing is limited by does not, nor services that the lane's
+    /// jobs use anyway.
+    func effective(_ share: LaneShare?, lane: Int) -> LaneShare? {
         guard let share else { return nil }
-        let isKeyed = !share.key.isEmpty && (share.isOrdered || self.queues[queue].limits.keyConcurrency != nil)
-        if isKeyed { return share }
-        return share.group.isEmpty ? nil : LaneShare(group: share.group)
+        let limits = self.queues[self.lanes[lane].queue].limits
+        let isKeyed = !share.key.isEmpty && (share.isOrdered || limits.keyConcurrency != nil)
+        guard let services = share.services else {
+            if isKeyed { return share }
+            return share.group.isEmpty ? nil : LaneShare(group: share.group)
+        }
+        let isUsual = services.value == self.lanes[lane].services?.value ?? []
+        if !isKeyed, isUsual { return share.group.isEmpty ? nil : LaneShare(group: share.group) }
+        return LaneShare(
+            group: share.group, key: isKeyed ? share.key : "", isOrdered: isKeyed && share.isOrdered,
+            services: isUsual ? nil : services)
     }
 
     /// The sub-lane that holds jobs of that share, if there is one.
     func subLane(_ lane: Int, _ share: LaneShare?) -> Int? {
-        guard let share = self.effective(share, in: self.lanes[lane].queue) else { return self.lanes[lane].plain }
+        guard let share = self.effective(share, lane: lane) else { return self.lanes[lane].plain }
         return self.linePlaces[LineName(lane: lane, share: share)]
     }
 
     /// The sub-lane for jobs of that share, made if need be.
-    mutating func makeSubLane(_ lane: Int, _ share: LaneShare?) -> Int {
+    mutating func makeSubLane(_ lane: Int, _ share: LaneShare?, at now: Instant) -> Int {
+        guard let share = self.effective(share, lane: lane) else { return self.lanes[lane].plain }
         let queue = self.lanes[lane].queue
-        guard let share = self.effective(share, in: queue) else { return self.lanes[lane].plain }
         let name = LineName(lane: lane, share: share)
         if let known = self.linePlaces[name] { return known }
         let flow = self.flow(of: share.group, in: queue)
         let key = share.key.isEmpty ? -1 : self.key(share.key, in: queue)
-        let track = Lane.track(lane, isLimited: self.lanes[lane].isCapped || key >= 0)
+        let track = self.track(
+            of: lane, isLimited: self.lanes[lane].isCapped || key >= 0,
+            services: share.services ?? self.lanes[lane].services, at: now)
         let pot = self.pot(of: flow, in: track)
         let line = SubLane(lane: lane, share: share, track: track, pot: pot, key: key)
         let index = self.freeLines.popLast() ?? self.lines.count
         if index == self.lines.count { self.lines.append(line) } else { self.lines[index] = line }
         self.linePlaces[name] = index
+        self.tracks[track].lines += 1
         self.pots[pot].lines += 1
         self.flows[flow].lines += 1
         if key >= 0 { self.keys[key].lines.append(index) }
@@ -53,6 +65,8 @@ extension DispatchCore {
         self.flows[flow].lines -= 1
         self.dropIfUnused(pot: line.pot)
         self.dropIfUnused(flow: flow)
+        self.tracks[line.track].lines -= 1
+        self.dropIfUnused(track: line.track)
     }
 
     // MARK: Places in the heaps
@@ -117,28 +131,28 @@ extension DispatchCore {
 
     /// Puts a track where it belongs in the heaps of its classes, or takes it out.
     mutating func refresh(track: Int, at now: Instant) {
-        let lane = track / 2
+        let lane = self.tracks[track].lane
         let rank = self.rank(ofTrack: track, at: now)
         if rank != self.tracks[track].rank {
             self.tracks[track].rank = rank
-            for place in self.lanes[lane].classes { self.classes[place].update(track, rank: rank) }
+            self.updateRank(ofTrack: track)
         }
-        let queue = self.lanes[lane].queue
-        guard self.queues[queue].isGrouped else { return }
+        guard self.queues[self.lanes[lane].queue].isGrouped else { return }
         let choice = rank.map { ChoiceRank(urgency: $0.urgency, flow: self.trackFlows.first(in: track)!.rank) }
         if choice != self.tracks[track].choice {
             self.tracks[track].choice = choice
-            for place in self.lanes[lane].classes { self.classes[place].update(track, choice: choice, queue: queue) }
+            self.updateChoice(ofTrack: track)
         }
     }
 
     private func rank(ofTrack track: Int, at now: Instant) -> LaneRank? {
-        guard self.tracks[track].parking == nil, !self.lanes[track / 2].classes.isEmpty,
+        let lane = self.tracks[track].lane
+        guard self.tracks[track].parking == nil, !self.lanes[lane].classes.isEmpty,
             let head = self.trackPots.first(in: track)?.rank
         else { return nil }
         let waited = now - self.tracks[track].waitingSince
         let risen = waited < Self.ageingInterval ? 0 : Int(waited / Self.ageingInterval)
-        return LaneRank(urgency: Int(self.lanes[track / 2].key.priority.rawValue) + risen, head: head)
+        return LaneRank(urgency: Int(self.lanes[lane].key.priority.rawValue) + risen, head: head)
     }
 
     /// Lets passed-over lanes rise; to be called every few seconds.
@@ -148,22 +162,28 @@ extension DispatchCore {
 
     /// What is to be served next in a class, before it is asked whether something holds it.
     func nextTrack(of index: Int) -> Int? {
-        let first = Self.earlier(self.classes[index].open.first, self.classes[index].limited.first)
+        var first = Self.earlier(self.classes[index].open.first, self.classes[index].limited.first)
+        if let pool = self.classes[index].openPools.first {
+            let ofPool = self.classes[index].pools.first(in: pool.id)
+            first = Self.earlier(first.map { ($0, self.tracks[$0].rank!) }, ofPool)
+        }
         guard let first else { return nil }
-        let queue = self.lanes[first / 2].queue
+        let queue = self.lanes[self.tracks[first].lane].queue
         guard self.queues[queue].isGrouped else { return first }
-        return Self.earlier(
+        let choice = Self.earlier(
             self.classes[index].choices.first(in: 2 * queue), self.classes[index].choices.first(in: 2 * queue + 1))
+        guard !self.queues[queue].poolHeaps.isEmpty else { return choice }
+        return self.earlier(choice, amongPoolsOf: queue, in: index)
     }
 
-    private static func earlier<Rank: Comparable>(_ a: (id: Int, rank: Rank)?, _ b: (id: Int, rank: Rank)?) -> Int? {
+    static func earlier<Rank: Comparable>(_ a: (id: Int, rank: Rank)?, _ b: (id: Int, rank: Rank)?) -> Int? {
         guard let a else { return b?.id }
         guard let b else { return a.id }
         return b.rank < a.rank ? b.id : a.id
     }
 
     func nextLine(of track: Int) -> Int {
-        let isGrouped = self.queues[self.lanes[track / 2].queue].isGrouped
+        let isGrouped = self.queues[self.lanes[self.tracks[track].lane].queue].isGrouped
         let pot = isGrouped ? self.trackFlows.first(in: track)!.id : self.trackPots.first(in: track)!.id
         return self.potLines.first(in: pot)!.id
     }

@@ -4,12 +4,13 @@ extension DispatchCore {
     /// How many suspects are looked at in one turn.
     private static let suspectsMax = 64
 
-    mutating func assignSuspects(into batches: inout Batches) {
+    mutating func assignSuspects(at now: Instant, into batches: inout Batches) {
+        self.suspectsWakeAt = nil
         guard !self.suspects.isEmpty || !self.reservations.isEmpty else { return }
-        self.reviewReservations()
+        self.reviewReservations(at: now)
         for _ in 0..<min(self.suspects.count, Self.suspectsMax) {
             guard let job = self.suspects.popFirst() else { break }
-            if self.mayRun(suspect: job), let node = self.nodeForSuspect(job) {
+            if self.mayRun(suspect: job, at: now), let node = self.nodeForSuspect(job) {
                 self.reserve(node, for: job.id, job: job)
             } else {
                 self.suspects.append(job)
@@ -17,13 +18,18 @@ extension DispatchCore {
         }
         for index in self.reservations.indices {
             let node = self.reservations[index].node
-            guard let job = self.reservations[index].job, self.nodes[node].isIdle, self.nodes[node].credit > 0,
-                self.mayRun(suspect: job)
+            guard var job = self.reservations[index].job, self.nodes[node].isIdle, self.nodes[node].credit > 0,
+                self.mayRun(suspect: job, at: now)
             else { continue }
             self.reservations[index].job = nil
             let lane = Int(job.lane.rawValue)
+            let uses = self.uses(of: self.effective(job.share, lane: lane), lane: lane)
+            if !uses.isEmpty {
+                self.take(uses, at: now)
+                job.startBy = now + Self.startDelayMax
+            }
             self.activate(
-                job.id, lane: lane, key: self.key(of: job), isOrdered: job.share?.isOrdered ?? false)
+                job.id, lane: lane, key: self.key(of: job), isOrdered: job.share?.isOrdered ?? false, uses: uses)
             self.nodes[node].assignedTotal += 1
             batches[self.batch(of: node, in: &batches)].jobs.append(job)
         }
@@ -31,10 +37,10 @@ extension DispatchCore {
 
     /// A node whose suspect is over serves everybody again; one that is paused, or whose
     /// suspect may not run now, does not wait for it.
-    private mutating func reviewReservations() {
+    private mutating func reviewReservations(at now: Instant) {
         for reservation in self.reservations {
             let node = self.nodes[reservation.node]
-            let isOver = reservation.job.map { node.isPaused || !self.mayRun(suspect: $0) } ?? node.isIdle
+            let isOver = reservation.job.map { node.isPaused || !self.mayRun(suspect: $0, at: now) } ?? node.isIdle
             if isOver { self.endReservation(of: reservation.node) }
         }
     }
@@ -70,12 +76,18 @@ extension DispatchCore {
     }
 
     /// Whether no limit holds it now.
-    private func mayRun(suspect job: QueuedJob) -> Bool {
+    private mutating func mayRun(suspect job: QueuedJob, at now: Instant) -> Bool {
         let lane = Int(job.lane.rawValue)
-        let share = self.effective(job.share, in: self.lanes[lane].queue)
+        let share = self.effective(job.share, lane: lane)
         let isKeyed = !(share?.key.isEmpty ?? true)
-        let track = Lane.track(lane, isLimited: self.lanes[lane].isCapped || isKeyed)
-        guard self.parking(of: track) == nil else { return false }
+        let uses = self.uses(of: share, lane: lane)
+        let isLimited = self.lanes[lane].isCapped || isKeyed || !uses.isEmpty
+        // All that a limited track waits for but for services.
+        guard self.parking(of: self.lanes[lane].tracks[isLimited ? 1 : 0]) == nil else { return false }
+        if let held = self.blocker(of: uses, at: now) {
+            if let until = held.blocker?.until { self.suspectsWakeAt = min(self.suspectsWakeAt ?? until, until) }
+            return false
+        }
         guard isKeyed, let share,
             let key = self.keyPlaces[NameInQueue(queue: self.lanes[lane].queue, name: share.key)]
         else { return true }
@@ -83,8 +95,8 @@ extension DispatchCore {
     }
 
     private mutating func key(of job: QueuedJob) -> Int {
-        let queue = self.lanes[Int(job.lane.rawValue)].queue
-        guard let share = self.effective(job.share, in: queue), !share.key.isEmpty else { return -1 }
-        return self.key(share.key, in: queue)
+        let lane = Int(job.lane.rawValue)
+        guard let share = self.effective(job.share, lane: lane), !share.key.isEmpty else { return -1 }
+        return self.key(share.key, in: self.lanes[lane].queue)
     }
 }

@@ -2,8 +2,9 @@
 ///
 /// A pure value: events come in as calls, what is to be done comes out as actions. Ready jobs wait in sub-lanes: the
 /// jobs of one lane of the store, one group and one key. Those of a lane and a group make a pot, those of a lane a
-/// track (two, for what may be fetched ahead and what may not); a track is in the heap of every service class (nodes
-/// that serve the same queues and types) that can run it. What cannot run now is in no heap, so it costs nothing.
+/// track (two, for what may be fetched ahead and what may not, and one for each set of external services that its jobs
+/// use); a track is in the heap of every service class (nodes that serve the same queues and types) that can run it. What
+/// cannot run now is in no heap, or in one that nobody looks at, so it costs nothing.
 package struct DispatchCore: Sendable {
     package enum Action: Sendable {
         case assign(NodeKey, [QueuedJob])
@@ -32,6 +33,9 @@ package struct DispatchCore: Sendable {
     let limits: DispatchLimits
     var lanes: [Lane] = []
     var tracks: ContiguousArray<Track> = []
+    /// Of sets of services that a lane's jobs use now.
+    var trackPlaces: [TrackName: Int] = [:]
+    var freeTracks: [Int] = []
     var lines: ContiguousArray<SubLane> = []
     var linePlaces: [LineName: Int] = [:]
     var freeLines: [Int] = []
@@ -57,6 +61,16 @@ package struct DispatchCore: Sendable {
     var trackPots = HeapForest<JobID>()
     var trackFlows = HeapForest<FlowRank>()
     var parkedForRecovery: [Int] = []
+    /// External services with limits.
+    var services: [Service] = []
+    var servicePlaces: [String: Int] = [:]
+    var pools: [ServicePool] = []
+    /// When a service that is closed, or a track that a service holds up, is to be looked at again.
+    var serviceTimers = IndexedHeap<Instant>()
+    var trackTimers = IndexedHeap<Instant>()
+    var poolHeapsCount = 0
+    /// When the first suspect that waits for a service may be able to run.
+    var suspectsWakeAt: Instant?
     var nodes: ContiguousArray<Node> = []
     var nodePlaces: [NodeKey: Int] = [:]
     /// Of nodes that have gone.
@@ -70,9 +84,16 @@ package struct DispatchCore: Sendable {
     private(set) var claimed: Set<JobID> = []
 
     /// - Parameter isRecovering: whether jobs from an earlier epoch are held until ``finishRecovery(at:)``.
-    package init(limits: DispatchLimits = .none, isRecovering: Bool = false) {
+    /// - Parameter now: the time of takeover, from which on services let jobs through.
+    package init(
+        limits: DispatchLimits = .none, isRecovering: Bool = false, at now: Instant = Instant(nanoseconds: 0)
+    ) {
         self.limits = limits
         self.isRecovering = isRecovering
+        for name in limits.services.keys.sorted() {
+            _ = self.service(name)
+            self.setLimits(limits.services[name]!, of: name, at: now)
+        }
     }
 
     // MARK: Lanes
@@ -85,20 +106,23 @@ package struct DispatchCore: Sendable {
             let queue = self.queue(key.queue)
             let type = self.type(key.type)
             let isCapped = self.limits.isCapped(key)
-            for track in [2 * index, 2 * index + 1] {
-                let pot = self.makePot(of: self.queues[queue].baseFlow, in: track)
-                self.tracks.append(Track(basePot: pot, waitingSince: now))
+            let tracks = [false, true].map {
+                self.makeTrack(lane: index, queue: queue, isLimited: $0, demand: nil, at: now)
             }
-            let track = Lane.track(index, isLimited: isCapped)
-            let plain = self.freeLines.popLast() ?? self.lines.count
-            let line = SubLane(lane: index, share: nil, track: track, pot: self.tracks[track].basePot, key: -1)
-            if plain == self.lines.count { self.lines.append(line) } else { self.lines[plain] = line }
-            var lane = Lane(key: key, queue: queue, type: type, isCapped: isCapped, plain: plain)
+            let services = self.limits.typeServices[key.type].flatMap { $0.isEmpty ? nil : Boxed($0) }
+            var lane = Lane(
+                key: key, queue: queue, type: type, isCapped: isCapped, services: services, tracks: tracks)
             lane.classes = self.classes.indices.filter {
                 !self.classes[$0].members.isEmpty && self.classes[$0].service.serves(key)
             }
             self.lanes.append(lane)
             self.queues[queue].lanes.append(index)
+            let track = self.track(of: index, isLimited: isCapped, services: services, at: now)
+            let plain = self.freeLines.popLast() ?? self.lines.count
+            let line = SubLane(lane: index, share: nil, track: track, pot: self.tracks[track].basePot, key: -1)
+            if plain == self.lines.count { self.lines.append(line) } else { self.lines[plain] = line }
+            self.lanes[index].plain = plain
+            self.tracks[track].lines += 1
         }
     }
 
@@ -127,7 +151,7 @@ package struct DispatchCore: Sendable {
         lane: LaneID, share: LaneShare? = nil, first: JobID, count: Int, bodies: ContiguousArray<JobBody>?,
         at now: Instant
     ) {
-        let index = self.makeSubLane(Int(lane.rawValue), share)
+        let index = self.makeSubLane(Int(lane.rawValue), share, at: now)
         if let bodies {
             self.lines[index].line.append(first: first, bodies: bodies)
         } else {
@@ -138,7 +162,7 @@ package struct DispatchCore: Sendable {
 
     /// A job whose body is in the store: its time has come, or somebody revived it.
     package mutating func enqueue(_ id: JobID, lane: LaneID, share: LaneShare? = nil, at now: Instant) {
-        let index = self.makeSubLane(Int(lane.rawValue), share)
+        let index = self.makeSubLane(Int(lane.rawValue), share, at: now)
         let key = self.lines[index].key
         guard key >= 0, self.lines[index].isOrdered else {
             self.lines[index].line.append(id)
@@ -164,7 +188,7 @@ package struct DispatchCore: Sendable {
 
     /// A job with its body goes before all others of its sub-lane.
     mutating func putBack(_ job: QueuedJob, at now: Instant) {
-        let index = self.makeSubLane(Int(job.lane.rawValue), job.share)
+        let index = self.makeSubLane(Int(job.lane.rawValue), job.share, at: now)
         let key = self.lines[index].key
         if key >= 0 { self.leave(job.id, key: key) }
         self.lines[index].line.giveBack(job)
@@ -208,8 +232,8 @@ package struct DispatchCore: Sendable {
         guard job.body.history.nodeDeaths < Self.deathsMax else { return false }
         let share = self.lines[index].share
         if share == nil, job.share == nil { return true }
-        return self.effective(job.share, in: self.lanes[self.lines[index].lane].queue) == share
-            && Int(job.lane.rawValue) == self.lines[index].lane
+        return Int(job.lane.rawValue) == self.lines[index].lane
+            && self.effective(job.share, lane: self.lines[index].lane) == share
     }
 
     /// The load failed; the lane asks again when its turn comes.
@@ -224,9 +248,11 @@ package struct DispatchCore: Sendable {
     // MARK: Recovery
 
     /// A job from before this epoch; held while recovering.
-    package mutating func recover(_ id: JobID, lane: LaneID, share: LaneShare? = nil) {
+    package mutating func recover(
+        _ id: JobID, lane: LaneID, share: LaneShare? = nil, at now: Instant = Instant(nanoseconds: 0)
+    ) {
         precondition(self.isRecovering, "jobs are recovered before anything is served")
-        let index = self.makeSubLane(Int(lane.rawValue), share)
+        let index = self.makeSubLane(Int(lane.rawValue), share, at: now)
         if self.lines[index].isOrdered {
             self.lines[index].held.insert(id)
         } else {
@@ -242,8 +268,11 @@ package struct DispatchCore: Sendable {
             let index = self.subLane(Int(lane.rawValue), share), self.lines[index].held.contains(id)
         else { return false }
         self.claimed.insert(id)
+        let uses = self.tracks[self.lines[index].track].demand?.uses ?? []
+        self.hold(uses)
         self.activate(
-            id, lane: self.lines[index].lane, key: self.lines[index].key, isOrdered: self.lines[index].isOrdered)
+            id, lane: self.lines[index].lane, key: self.lines[index].key, isOrdered: self.lines[index].isOrdered,
+            uses: uses)
         return true
     }
 

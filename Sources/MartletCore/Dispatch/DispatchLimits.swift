@@ -23,14 +23,28 @@ package struct DispatchLimits: Hashable, Sendable {
     package let queues: [String: Queue]
     /// Jobs of a type.
     package let types: [String: Int]
+    /// External services.
+    package let services: [String: ServiceLimits]
+    /// What a job of a type takes of services, unless its submit says otherwise.
+    package let typeServices: [String: [ServiceUse]]
 
-    package init(queues: [String: Queue] = [:], types: [String: Int] = [:]) {
+    package init(
+        queues: [String: Queue] = [:], types: [String: Int] = [:], services: [String: ServiceLimits] = [:],
+        typeServices: [String: [ServiceUse]] = [:]
+    ) {
         precondition(types.values.allSatisfy { $0 > 0 }, "a limit lets one job run at least")
         self.queues = queues
         self.types = types
+        self.services = services
+        self.typeServices = typeServices
     }
 
     package static let none = DispatchLimits()
+
+    /// What a job of the type takes of services.
+    package func services(of share: LaneShare?, type: String) -> [ServiceUse] {
+        share?.services?.value ?? self.typeServices[type] ?? []
+    }
 
     /// Whether the lane's jobs are counted, whatever their key.
     package func isCapped(_ lane: LaneKey) -> Bool {
