@@ -17,6 +17,7 @@ package actor ClientService {
     private let budget: PayloadBudget
     let control: ControlService
     private let scheduler: Scheduler
+    let services: ServiceDesk
     let epoch: Epoch
     let startedAt: Instant
     private let log: Log
@@ -34,8 +35,9 @@ package actor ClientService {
     package init(
         loop: EventLoop, settings: CoordinatorSettings, store: any JobStore, epoch: Epoch, commitLog: CommitLog,
         dispatcher: Dispatcher, registry: NodeRegistry, lanes: LaneDirectory, budget: PayloadBudget,
-        watch: EndWatch, control: ControlService, scheduler: Scheduler, log: Log
+        watch: EndWatch, control: ControlService, scheduler: Scheduler, services: ServiceDesk, log: Log
     ) {
+        self.services = services
         self.scheduler = scheduler
         self.watch = watch
         self.loop = loop
@@ -245,6 +247,7 @@ package actor ClientService {
             case .admin(.changeJobs(let change)): request.answer(try await self.control.change(change))
             case .admin(.listBulk(let list)): request.answer(try await self.control.list(list))
             case .admin(.listPauses): request.answer(await self.control.pauseList)
+            case .admin(.service(let question)): try await self.answer(question, request)
             case .admin(.schedule(let question)): try await self.scheduler.answer(question, request)
             case .admin(.setPause(let pause)): request.answer(try await self.control.set(pause))
             default: request.refuse(.internal, "not a question")

@@ -39,6 +39,7 @@ package struct Coordinator: Sendable {
         package let commitLog: CommitLog
         package let control: ControlService
         package let scheduler: Scheduler
+        package let services: ServiceDesk
         package let budget: PayloadBudget
     }
 
@@ -80,11 +81,15 @@ package struct Coordinator: Sendable {
         let scheduler = Scheduler(
             loop: self.loop, settings: self.settings, store: self.store, opening: opening, commitLog: commitLog,
             lanes: lanes, log: self.log)
+        let services = ServiceDesk(
+            loop: self.loop, settings: self.settings, opening: opening, commitLog: commitLog, dispatcher: dispatcher,
+            lanes: lanes, log: self.log)
         let clients = ClientService(
             loop: self.loop, settings: self.settings, store: self.store, epoch: opening.epoch, commitLog: commitLog,
             dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, watch: watch, control: control,
-            scheduler: scheduler, log: self.log)
+            scheduler: scheduler, services: services, log: self.log)
         await control.begin()
+        await services.begin()
         let releasesWanted = Signal()
         if opening.hasReleases { releasesWanted.notify() }
         try await self.recover(into: dispatcher, openedAt: openedAt)
@@ -104,7 +109,7 @@ package struct Coordinator: Sendable {
             Parts(
                 clientAddress: clientListener.address, nodeAddress: nodeListener.address, epoch: opening.epoch,
                 dispatcher: dispatcher, registry: registry, commitLog: commitLog, control: control,
-                scheduler: scheduler, budget: budget))
+                scheduler: scheduler, services: services, budget: budget))
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {

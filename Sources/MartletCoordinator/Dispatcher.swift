@@ -33,7 +33,7 @@ package actor Dispatcher {
     /// When the clock is looked at next.
     var wakesAt = Instant(nanoseconds: 0)
     private var isTurning = false
-    private var turnAgain = false
+    var turnAgain = false
 
     /// Bytes of payloads read back in one go.
     static let loadBytesMax = 4 << 20

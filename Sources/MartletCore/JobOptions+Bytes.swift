@@ -108,31 +108,9 @@ extension UniqueKey {
     }
 }
 
-private struct OptionWriter {
-    private(set) var all: [UInt8] = []
-
-    mutating func append(_ value: some FixedWidthInteger) {
-        withUnsafeBytes(of: value.littleEndian) { self.all.append(contentsOf: $0) }
-    }
-
-    /// Text is bounded where options are checked.
-    mutating func append(_ text: String) {
-        self.append(UInt16(clamping: text.utf8.count))
-        self.all.append(contentsOf: text.utf8.prefix(Int(UInt16.max)))
-    }
-
-    mutating func append(_ field: UInt8, _ text: String) {
-        self.append(field)
-        self.append(text)
-    }
-
-    mutating func append(_ field: UInt8, _ duration: Duration) {
-        self.append(field)
-        self.append(duration.wholeMicroseconds)
-    }
-
+extension OptionWriter {
     /// Each with its weight and key; an empty text stands for none.
-    mutating func append(_ services: [ServiceUse]) {
+    fileprivate mutating func append(_ services: [ServiceUse]) {
         let services = services.prefix(ServiceUse.usesMax)
         self.append(JobOptions.Rare.servicesField)
         self.append(UInt8(services.count))
@@ -144,25 +122,9 @@ private struct OptionWriter {
     }
 }
 
-private struct OptionReader {
-    private let bytes: UnsafeRawBufferPointer
-    private var place = 0
-
-    init(_ bytes: UnsafeRawBufferPointer) {
-        self.bytes = bytes
-    }
-
-    mutating func next<Number: FixedWidthInteger & BitwiseCopyable>() -> Number? {
-        let size = MemoryLayout<Number>.size
-        guard self.place + size <= self.bytes.count else { return nil }
-        defer { self.place += size }
-        return Number(littleEndian: self.bytes.loadUnaligned(fromByteOffset: self.place, as: Number.self))
-    }
-
-    mutating func nextDuration() -> Duration? { (self.next() as Int64?).map { .microseconds($0) } }
-
+extension OptionReader {
     /// Nil also if they are more than a job may use: what is checked once is not to grow.
-    mutating func nextServices() -> [ServiceUse]? {
+    fileprivate mutating func nextServices() -> [ServiceUse]? {
         guard let count: UInt8 = self.next(), count <= ServiceUse.usesMax else { return nil }
         var services: [ServiceUse] = []
         for _ in 0..<count {
@@ -172,12 +134,5 @@ private struct OptionReader {
             services.append(ServiceUse(service, key: key.isEmpty ? nil : key, weight: Int(weight)))
         }
         return services
-    }
-
-    mutating func nextText() -> String? {
-        guard let length: UInt16 = self.next(), self.place + Int(length) <= self.bytes.count else { return nil }
-        defer { self.place += Int(length) }
-        let utf8 = self.bytes[self.place..<self.place + Int(length)]
-        return String(validating: utf8, as: UTF8.self)
     }
 }

@@ -49,6 +49,8 @@ package enum Change: Sendable {
     /// Nothing of the queue or type is to be started. -> `.done`
     case pause(Pause)
     case resume(Pause.Target)
+    /// What is set for a service from now on, and what was changed, for people. -> `.done`
+    case setService(ServiceRecord, what: String)
     /// Keeps points from which later attempts go on. -> `.applied`
     case checkpoint([Checkpoint])
     /// Registers a node, in place of an older one of that name. -> `.done`

@@ -82,11 +82,18 @@ package struct StoreOpening: Sendable {
     package let hasReleases: Bool
     /// In the order of their names.
     package let schedules: [ScheduleRow]
+    /// What people have set for services, in the order of their names.
+    package let services: [ServiceRecord]
+    /// Who set what, in the order in which they did.
+    package let serviceChanges: [ServiceChange]
 
     package init(
         epoch: Epoch, lanes: [LaneKey], nodes: [NodeRecord], pendingCount: Int, pauses: [Pause] = [],
-        bulks: [BulkRecord] = [], hasReleases: Bool = false, schedules: [ScheduleRow] = []
+        bulks: [BulkRecord] = [], hasReleases: Bool = false, schedules: [ScheduleRow] = [],
+        services: [ServiceRecord] = [], serviceChanges: [ServiceChange] = []
     ) {
+        self.services = services
+        self.serviceChanges = serviceChanges
         self.schedules = schedules
         self.pauses = pauses
         self.bulks = bulks

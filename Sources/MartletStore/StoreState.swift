@@ -42,6 +42,8 @@ package struct StoreState: Sendable {
     var scheduleRuns: [String: [WallTime: JobID]] = [:]
     private(set) var nodes: [String: NodeRecord] = [:]
     private(set) var pauses: [Pause.Target: WallTime] = [:]
+    private(set) var services: [String: ServiceRecord] = [:]
+    private(set) var serviceChanges: [ServiceChange] = []
     var bulks: [BulkID: BulkRecord] = [:]
     private(set) var sessions: [SessionID: Session] = [:]
     private var nextSession: UInt64 = 1
@@ -62,7 +64,8 @@ package struct StoreState: Sendable {
             pauses: self.pauses.keys.sorted().map { Pause($0, since: self.pauses[$0]!) },
             bulks: self.bulks.keys.sorted().map { self.bulks[$0]! },
             hasReleases: !self.groups.releases.isEmpty,
-            schedules: self.allSchedules)
+            schedules: self.allSchedules,
+            services: self.services.keys.sorted().map { self.services[$0]! }, serviceChanges: self.serviceChanges)
     }
 
     /// Applies a group.
@@ -80,6 +83,13 @@ package struct StoreState: Sendable {
         return CommitResult(outcomes: outcomes, consequences: self.consequences)
     }
 
+    private mutating func keep(_ record: ServiceRecord, what: String) {
+        self.services[record.name] = record.isUsual ? nil : record
+        self.serviceChanges.append(
+            ServiceChange(name: record.name, at: record.changedAt, by: record.changedBy, what: what))
+        if self.serviceChanges.count > ServiceChange.changesMax { self.serviceChanges.removeFirst() }
+    }
+
     private mutating func apply(_ change: Change, at now: WallTime) -> ChangeOutcome {
         do {
             switch change {
@@ -94,6 +104,7 @@ package struct StoreState: Sendable {
             case .forgetBulk(let id): self.bulks[id] = nil
             case .pause(let pause): self.pauses[pause.target] = pause.since
             case .resume(let target): self.pauses[target] = nil
+            case .setService(let record, let what): self.keep(record, what: what)
             case .checkpoint(let points): return .applied(missing: try self.save(points))
             case .delete(let ids): return .applied(missing: try self.delete(ids, at: now))
             case .saveNode(let record): self.nodes[record.id.name] = record

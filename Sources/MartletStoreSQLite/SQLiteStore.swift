@@ -119,7 +119,8 @@ package actor SQLiteStore: JobStore {
             nodes: try Self.nodes(database),
             pendingCount: Int(totals.reduce(0) { $0 + $1.ready + $1.scheduled + $1.blocked }),
             pauses: try Pause.all(in: database), bulks: try BulkRecord.all(in: database),
-            hasReleases: transaction.storedReleaseCount > 0, schedules: try ScheduleRow.all(in: database))
+            hasReleases: transaction.storedReleaseCount > 0, schedules: try ScheduleRow.all(in: database),
+            services: try ServiceRecord.all(in: database), serviceChanges: try ServiceChange.all(in: database))
     }
 
     private func checkpointAll(_ database: Database) throws(StoreError) {

@@ -85,6 +85,12 @@ enum Schema {
             paused INTEGER NOT NULL, last_job INTEGER, queued_instant INTEGER, fired_total INTEGER NOT NULL,
             skipped_total INTEGER NOT NULL, missed_total INTEGER NOT NULL, runs INTEGER NOT NULL,
             forgotten_through INTEGER, origin INTEGER NOT NULL, definition BLOB NOT NULL);
+        CREATE TABLE services(
+            name TEXT PRIMARY KEY, paused INTEGER NOT NULL, changed INTEGER NOT NULL, who TEXT NOT NULL,
+            limits BLOB) WITHOUT ROWID;
+        CREATE TABLE service_changes(
+            number INTEGER PRIMARY KEY, name TEXT NOT NULL, changed INTEGER NOT NULL, who TEXT NOT NULL,
+            what TEXT NOT NULL);
         CREATE TABLE schedule_runs(
             schedule TEXT NOT NULL, instant INTEGER NOT NULL, job INTEGER NOT NULL,
             PRIMARY KEY(schedule, instant)) WITHOUT ROWID;

@@ -48,6 +48,10 @@ struct StoreStatements {
 
     let writePause: Statement
     let deletePause: Statement
+    let writeService: Statement
+    let deleteService: Statement
+    let writeServiceChange: Statement
+    let trimServiceChanges: Statement
     let writeBulk: Statement
     let deleteBulk: Statement
 
@@ -134,6 +138,13 @@ struct StoreStatements {
 
         self.writePause = try database.prepare("REPLACE INTO pauses(kind, name, since) VALUES (?, ?, ?)")
         self.deletePause = try database.prepare("DELETE FROM pauses WHERE kind = ? AND name = ?")
+        self.writeService = try database.prepare(
+            "REPLACE INTO services(name, paused, changed, who, limits) VALUES (?, ?, ?, ?, ?)")
+        self.deleteService = try database.prepare("DELETE FROM services WHERE name = ?")
+        self.writeServiceChange = try database.prepare(
+            "INSERT INTO service_changes(name, changed, who, what) VALUES (?, ?, ?, ?)")
+        self.trimServiceChanges = try database.prepare(
+            "DELETE FROM service_changes WHERE number <= (SELECT max(number) FROM service_changes) - ?")
         self.writeBulk = try database.prepare(
             "REPLACE INTO bulk(\(BulkRecord.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         self.deleteBulk = try database.prepare("DELETE FROM bulk WHERE id = ?")

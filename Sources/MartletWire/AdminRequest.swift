@@ -5,11 +5,16 @@ package enum AdminRequest: Sendable {
     case setPause(SetPause)
     case listPauses(ListPauses)
     case schedule(ScheduleRequest)
+    case service(ServiceRequest)
 
     /// Nil if the frame is of another kind.
     init?(from reader: inout FrameReader) throws(WireError) {
         if let schedule = try ScheduleRequest(from: &reader) {
             self = .schedule(schedule)
+            return
+        }
+        if let service = try ServiceRequest(from: &reader) {
+            self = .service(service)
             return
         }
         switch reader.kind {

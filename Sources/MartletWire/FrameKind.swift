@@ -23,6 +23,11 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case listBulk = 33
     case setPause = 34
     case listPauses = 35
+    // Services.
+    case setService = 36
+    case listServices = 37
+    case explainJob = 38
+    case explainQueue = 39
     case submitWorkflow = 49
     case openBatch = 50
     case closeBatch = 51
@@ -51,6 +56,10 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case bulkList = 161
     case pauseSet = 162
     case pauseList = 163
+    case serviceSet = 164
+    case serviceList = 165
+    case jobExplanation = 166
+    case queueExplanation = 167
     case schedulePut = 180
     case scheduleList = 181
     case scheduleDetail = 182

@@ -76,6 +76,8 @@ final class Server {
         }
     }
 
+    func send(_ signal: Int32) { kill(self.process.processIdentifier, signal) }
+
     /// Sends SIGTERM and waits for the end.
     func stop() -> Int32 {
         self.process.terminate()

@@ -64,30 +64,7 @@ extension Sample {
         Sample("delivery-limited", Samples.limited),
         Sample(
             "delivery-later",
-            Delivery(
-                number: 7, epoch: Epoch(rawValue: 4),
-                templates: [
-                    Delivery.Template(
-                        type: "mail/welcome", queue: "mail", timeout: .seconds(60), tags: ["red", "blue"],
-                        metadata: ["traceparent": "00-1-2-01"]),
-                    Delivery.Template(type: "bill", queue: "billing:eu", timeout: .seconds(60)),
-                ],
-                jobs: [
-                    Delivery.Job(
-                        id: JobID(shard: 1, sequence: 42), leaseSequence: 77, attempt: 1, template: 0, payload: .empty),
-                    Delivery.Job(
-                        id: JobID(shard: 1, sequence: 43), leaseSequence: 78, attempt: 2, template: 1,
-                        payload: Samples.bytes("{}"),
-                        extras: Delivery.Extras(
-                            expiresIn: .seconds(5), checkpoint: Samples.bytes("page 7"),
-                            parents: [
-                                ParentResult(
-                                    id: JobID(shard: 1, sequence: 40), name: "encode", state: .succeeded,
-                                    result: Samples.bytes("\"a.mp4\"")),
-                                ParentResult(
-                                    id: JobID(shard: 1, sequence: 41), name: "", state: .dead, result: nil),
-                            ])),
-                ])),
+            Samples.laterDelivery),
         Sample(
             "report-later",
             Report(
@@ -148,11 +125,34 @@ extension Samples {
         return view
     }()
 
-    /// The jobs of `delivery-later`, each let through by a service.
+    static let laterDelivery = Delivery(
+        number: 7, epoch: Epoch(rawValue: 4),
+        templates: [
+            Delivery.Template(
+                type: "mail/welcome", queue: "mail", timeout: .seconds(60), tags: ["red", "blue"],
+                metadata: ["traceparent": "00-1-2-01"]),
+            Delivery.Template(type: "bill", queue: "billing:eu", timeout: .seconds(60)),
+        ],
+        jobs: [
+            Delivery.Job(
+                id: JobID(shard: 1, sequence: 42), leaseSequence: 77, attempt: 1, template: 0, payload: .empty),
+            Delivery.Job(
+                id: JobID(shard: 1, sequence: 43), leaseSequence: 78, attempt: 2, template: 1,
+                payload: Samples.bytes("{}"),
+                extras: Delivery.Extras(
+                    expiresIn: .seconds(5), checkpoint: Samples.bytes("page 7"),
+                    parents: [
+                        ParentResult(
+                            id: JobID(shard: 1, sequence: 40), name: "encode", state: .succeeded,
+                            result: Samples.bytes("\"a.mp4\"")),
+                        ParentResult(
+                            id: JobID(shard: 1, sequence: 41), name: "", state: .dead, result: nil),
+                    ])),
+        ])
+
+    /// The same jobs, each let through by a service.
     static let limited: Delivery = {
-        guard let later = Sample.later.first(where: { $0.name == "delivery-later" }),
-            var delivery = try? Delivery.decode(later.frame)
-        else { preconditionFailure("the sample is there") }
+        var delivery = Samples.laterDelivery
         delivery.number = 8
         delivery.jobs[0].extras = Delivery.Extras(startBy: Instant(nanoseconds: 6_100_000_123))
         delivery.jobs[1].extras?.startBy = Instant(nanoseconds: 6_100_000_124)

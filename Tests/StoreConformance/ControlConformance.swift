@@ -11,6 +11,8 @@ extension StoreConformance {
         Case("aPendingJobIsDueAtAnotherTime", aPendingJobIsDueAtAnotherTime),
         Case("aCancelLeavesTheHistoryAsItIs", aCancelLeavesTheHistoryAsItIs),
         Case("pausesOutliveTheirOwner", pausesOutliveTheirOwner),
+        Case("whatIsSetForServicesOutlivesItsOwner", whatIsSetForServicesOutlivesItsOwner),
+        Case("theLatestChangesOfServicesAreKept", theLatestChangesOfServicesAreKept),
     ]
 
     private static func record(_ id: UInt64, _ operation: BulkOperation = .cancel) -> BulkRecord {
@@ -115,6 +117,46 @@ extension StoreConformance {
             .pause(Pause(.queue("audio"), since: 2)), .resume(.queue("audio")), .resume(.queue("nobody")))
         owner = try await suite.reopen(owner)
         #expect(owner.opening.pauses == [Pause(.queue("mail"), since: 1), Pause(.type("mail"), since: 3)])
+        await owner.store.close()
+    }
+
+    private static func record(_ name: String, _ limits: ServiceLimits?, isPaused: Bool = false) -> ServiceRecord {
+        ServiceRecord(name: name, limits: limits, isPaused: isPaused, changedAt: 5, changedBy: "ann")
+    }
+
+    private static func whatIsSetForServicesOutlivesItsOwner(_ suite: StoreConformance) async throws {
+        var owner = try await suite.openWithLanes()
+        #expect(owner.opening.services.isEmpty && owner.opening.serviceChanges.isEmpty)
+        let all = ServiceLimits(
+            rates: [
+                RateLimit(tokens: 100, per: .seconds(1), burst: 20),
+                RateLimit(tokens: 1_000_000, per: .seconds(86400), burst: 1000),
+            ], concurrency: 10,
+            perKey: KeyedLimits(rates: [RateLimit(tokens: 2, per: .seconds(1), burst: 3)], concurrency: 4, keysMax: 77),
+            adaptive: AdaptiveLimits(
+                decrease: 700, floor: 10, step: 20, stepInterval: .seconds(3), closedFor: .seconds(4)),
+            breaker: BreakerLimits(failuresToOpen: 7, openFor: .seconds(8)))
+        let least = ServiceLimits(concurrency: 1, adaptive: nil, breaker: nil)
+        try await owner.commit(
+            .setService(Self.record("maps", least), what: "set"), .setService(Self.record("stripe", all), what: "set"),
+            .setService(Self.record("mail", least), what: "set"),
+            .setService(Self.record("mail", nil), what: "reset"),
+            .setService(Self.record("maps", nil, isPaused: true), what: "paused"))
+        owner = try await suite.reopen(owner)
+        #expect(owner.opening.services == [Self.record("maps", nil, isPaused: true), Self.record("stripe", all)])
+        #expect(owner.opening.serviceChanges.map(\.name) == ["maps", "stripe", "mail", "mail", "maps"])
+        #expect(owner.opening.serviceChanges.last == ServiceChange(name: "maps", at: 5, by: "ann", what: "paused"))
+        await owner.store.close()
+    }
+
+    private static func theLatestChangesOfServicesAreKept(_ suite: StoreConformance) async throws {
+        var owner = try await suite.openWithLanes()
+        for number in 0..<ServiceChange.changesMax + 5 {
+            try await owner.commit(.setService(Self.record("maps", nil), what: "\(number)"))
+        }
+        owner = try await suite.reopen(owner)
+        #expect(owner.opening.serviceChanges.count == ServiceChange.changesMax)
+        #expect(owner.opening.serviceChanges.first?.what == "5")
         await owner.store.close()
     }
 }

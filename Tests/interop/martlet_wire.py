@@ -79,6 +79,20 @@ KINDS = {  # name: (kind, first record, {list: element})
     "pause_set": (162, "bits:?since,changed since:time", {}),
     "list_pauses": (35, "", {}),
     "pause_list": (163, "pauses:count", {"pauses": "target:u8 since:time name:text"}),
+    "set_service": (36, "action:u8 name:text by:text if action=1 limits:bytes", {}),
+    "service_set": (164, "bits:changed what:text", {}),
+    "list_services": (37, "changes_max:u32", {}),
+    "service_list": (165, "services:count changes:count", {
+        "services": "bits:configured,changed,paused,?level,?closing,?opens_in,?changed_at level:u64 rate_share:u16 "
+                    "held:u32 waiting:u64 grants:u64 tokens:u64 waits:u64 rejections:u64 closing:u8 opens_in:duration "
+                    "changed_at:time name:text changed_by:text limits:bytes",
+        "changes": "at:time name:text by:text what:text"}),
+    "explain_job": (38, "id:u64", {}),
+    "job_explanation": (166, "state:u8 reason:u8 bits:?since,?starts_in since:time starts_in:duration ahead:u64 "
+                             "missing:u64 subject:text", {}),
+    "explain_queue": (39, "name:text", {}),
+    "queue_explanation": (167, "runnable:u64 blocked:u64 running:u64 parts:count", {
+        "parts": "reason:u8 bits:?starts_in count:u64 starts_in:duration subject:text"}),
     "put_schedule": (52, SCHEDULE_RULES, DEFINITION),
     "schedule_put": (180, "bits:changed", {"schedule": SCHEDULE}),
     "list_schedules": (53, "limit:u32 after:text", {}),

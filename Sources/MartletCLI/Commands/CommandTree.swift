@@ -18,7 +18,7 @@ enum CommandTree {
         subcommands: [
             CoordinatorCommand.spec, WorkerCommand.spec, SubmitCommand.spec, JobsCommand.spec, QueuesCommand.spec,
             TypesCommand.spec, NodesCommand.spec, DeadCommand.spec, BulkCommand.spec, SchedulesCommand.spec,
-            WorkflowCommand.spec, BatchCommand.spec, LimitsCommand.spec, DoctorCommand.spec,
+            WorkflowCommand.spec, BatchCommand.spec, LimitsCommand.spec, ExplainCommand.spec, DoctorCommand.spec,
         ],
         examples: [
             .init(command: "martlet coordinator", meaning: "Start a cluster on this machine."),

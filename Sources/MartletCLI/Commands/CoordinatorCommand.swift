@@ -15,7 +15,9 @@ enum CoordinatorCommand {
         discussion: [
             "Listens where cluster.json says (tcp://127.0.0.1:7400 for clients, 7401 for workers) and keeps jobs in "
                 + "martlet.db. Ends in good order on SIGTERM or Ctrl-C; after a crash, start it again: no job that was "
-                + "accepted is lost."
+                + "accepted is lost.",
+            "On SIGHUP it reads cluster.json again, takes over what has changed of services, and names what else has "
+                + "changed and needs a restart.",
         ],
         options: [
             .option("log-level", "LEVEL", "The least that is logged", choices: LogLine.Level.allCases.map(\.rawValue))
@@ -39,13 +41,11 @@ enum CoordinatorCommand {
             settings: CoordinatorSettings(loaded.configuration, token: token),
             transport: NNGTransport(loop: loop, log: log),
             store: stores.open(loaded), loop: loop, log: log)
+        let reload = ConfigurationReload(loaded, context: context, log: log)
         do {
             let signal = try await signals.cancelling {
                 try await loop.run {
-                    try await coordinator.run { parts in
-                        log(.info, "clients are served", [.address: parts.clientAddress])
-                        log(.info, "nodes are served", [.address: parts.nodeAddress])
-                    }
+                    try await Self.run(coordinator, reload, log)
                 }
             }
             log(.info, "coordinator stopped", signal.map { [.cause: "signal \($0)"] } ?? [:])
@@ -57,6 +57,25 @@ enum CoordinatorCommand {
             SystemEnvironment.exitAtOnce(.failure)
         } catch let error as TransportError {
             throw CommandError(error, listen: loaded.configuration.listen)
+        }
+    }
+
+    /// Runs it until it is cancelled, and reads cluster.json again on SIGHUP.
+    private static func run(_ coordinator: Coordinator, _ reload: ConfigurationReload, _ log: Log) async throws {
+        let signals = ReloadSignal()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await coordinator.run { parts in
+                    log(.info, "clients are served", [.address: parts.clientAddress])
+                    log(.info, "nodes are served", [.address: parts.nodeAddress])
+                    await reload.begin(parts.services)
+                }
+            }
+            group.addTask { for await _ in signals.wishes { await reload.reload() } }
+            try await group.next()
+            group.cancelAll()
+            // What the coordinator ends with.
+            for try await _ in group {}
         }
     }
 

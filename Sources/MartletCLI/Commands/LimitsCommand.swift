@@ -6,5 +6,5 @@ enum LimitsCommand {
             "A service is named in cluster.json, with its rate, burst and concurrency; jobs say by their type or at "
                 + "submit what they take of it. All of it holds for the cluster, whatever number of workers runs."
         ],
-        subcommands: [LimitsSimulateCommand.spec])
+        subcommands: LimitsShowCommands.specs + LimitsChangeCommands.specs + [LimitsSimulateCommand.spec])
 }

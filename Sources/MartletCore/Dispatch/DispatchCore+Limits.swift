@@ -10,6 +10,8 @@ extension DispatchCore {
     /// What keeps the jobs of a sub-lane from running.
     package enum Blocker: Hashable, Sendable {
         case none, nobodyServesIt, queuePaused, typePaused, queueCap, typeCap, keyCap, keyOrder, recovery, loading
+        /// It took nodes down with it, and waits for one of its own.
+        case alone
         /// A service holds it up; without a blocker it is a service that is not configured.
         case service(String, ServiceBlocker?)
     }

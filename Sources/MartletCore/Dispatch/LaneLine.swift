@@ -267,6 +267,22 @@ package struct LaneLine: Sendable {
         return self.asked.contains(id) && !self.withdrawn.contains(id) || self.late.contains(id)
     }
 
+    /// How many jobs come before this one; nil if it is not here. Takes a step for each run of ids.
+    package func position(of id: JobID) -> Int? {
+        let returned = self.returned.unordered
+        if returned.contains(where: { $0.job.id == id }) { return returned.count { $0.job.id < id } }
+        var before = returned.count
+        if self.isAskedFor(id) || self.late.contains(id) {
+            return before + self.asked.count { $0 < id && !self.withdrawn.contains($0) } + self.late.count { $0 < id }
+        }
+        before += self.asked.count - self.withdrawn.count + self.late.count
+        for index in 0..<self.segments.count {
+            if let place = self.segments[index].position(of: id) { return before + place }
+            before += self.segments[index].count
+        }
+        return nil
+    }
+
     /// Of the jobs waiting in line; the ids whose bodies are being read. For tests.
     package var segmentCount: Int { self.segments.count }
     package var askedIDs: [JobID] { self.asked }

@@ -103,6 +103,12 @@ struct LaneSegment: Sendable {
         return self.firstID <= id && id.rawValue < self.start.rawValue + UInt64(self.end)
     }
 
+    func position(of id: JobID) -> Int? {
+        guard self.contains(id) else { return nil }
+        if let list { return list[Int(self.head)...].firstIndex(of: id).map { $0 - Int(self.head) } }
+        return Int(id.rawValue - self.firstID.rawValue)
+    }
+
     /// False if certainly none of `ids`, ascending, is here.
     func mayHoldAny(of ids: [JobID]) -> Bool {
         guard !ids.isEmpty else { return false }
