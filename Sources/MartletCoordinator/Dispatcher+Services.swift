@@ -1,5 +1,6 @@
 package import MartletCore
 import MartletRuntime
+import MartletWire
 
 extension Dispatcher {
     /// What a service allows from now on; nil takes it out, and the jobs that use it wait.
@@ -10,6 +11,7 @@ extension Dispatcher {
         } else {
             self.core.resume(service: name, at: self.loop.now)
         }
+        self.acquiresAt = self.loop.now
         await self.turn()
     }
 
@@ -19,19 +21,48 @@ extension Dispatcher {
         self.turnAgain = true
     }
 
-    /// These jobs are about to be settled, and have succeeded.
-    package func servicesSucceeded(for ids: [JobID]) {
-        for id in ids { self.core.servicesSucceeded(for: id, at: self.loop.now) }
+    // MARK: Tokens for calls
+
+    /// Tokens for calls that the jobs of a node make while they run, those that can be had now; they are spent. If there
+    /// are none, the node is asked again when there may be.
+    func takeChunks(_ wants: RecordList<Acquire.Want>, for key: NodeKey) -> [Acquired.Chunk] {
+        let now = self.loop.now
+        var chunks: [Acquired.Chunk] = []
+        var wakesAt: Instant?
+        for (place, want) in wants.enumerated() {
+            let least = max(1, Int(want.least))
+            switch self.core.takeChunk(
+                of: want.service, key: want.key, least: least, most: max(least, Int(want.most)), at: now)
+            {
+            case .tokens(let count): chunks.append(Acquired.Chunk(place: UInt32(place), tokens: UInt32(count)))
+            case .refused(let problem):
+                chunks.append(Acquired.Chunk(place: UInt32(place), tokens: 0, problem: problem))
+            case .wait(let until):
+                // What no time is known for, a pause or a probe, is looked at now and then.
+                let again = until ?? now + Self.acquirePause
+                wakesAt = min(wakesAt ?? again, again)
+            }
+        }
+        guard chunks.isEmpty, let wakesAt else { return chunks }
+        if !self.acquiring.contains(key) { self.acquiring.append(key) }
+        self.acquiresAt = min(self.acquiresAt, wakesAt)
+        if self.acquiresAt < self.wakesAt { self.timerWanted.notify() }
+        return []
     }
 
-    /// Tokens for calls that the jobs of a node make while they run, good for a start within
-    /// ``DispatchCore/startDelayMax``.
-    ///
-    /// - Returns: how many, and until when on this clock.
-    package func takeChunk(of name: String, key: String?, least: Int, most: Int) -> (count: Int, useBy: Instant) {
-        let now = self.loop.now
-        let count = self.core.takeChunk(of: name, key: key, least: least, most: most, at: now)
-        return (count, now + DispatchCore.startDelayMax)
+    /// Nodes that wait for tokens ask again: before jobs that wait to start, as those that run have a slot each.
+    func serveAcquisitions() async {
+        guard !self.acquiring.isEmpty, self.loop.now >= self.acquiresAt else { return }
+        let keys = self.acquiring
+        self.acquiring = []
+        self.acquiresAt = .distantFuture
+        for key in keys { await self.nodes[key]?.serveAcquisition() }
+    }
+
+    /// When something is to be done although nothing happens.
+    var nextWake: Instant? {
+        guard !self.acquiring.isEmpty else { return self.core.nextWake }
+        return min(self.core.nextWake ?? .distantFuture, self.acquiresAt)
     }
 
     // MARK: Seeing inside

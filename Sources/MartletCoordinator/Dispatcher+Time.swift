@@ -18,7 +18,7 @@ extension Dispatcher {
             let untilDue = self.scheduled.nextDue.map { $0 - self.loop.wallTime }
             let pause = min(.seconds(1), max(untilDue ?? .seconds(1), .milliseconds(1)))
             // Tokens that come while the burst is full are lost, so that this is not rounded.
-            self.wakesAt = min(self.loop.now + pause, self.core.nextWake ?? .distantFuture)
+            self.wakesAt = min(self.loop.now + pause, self.nextWake ?? .distantFuture)
             let wanted = self.timerWanted
             let timer = self.loop.schedule(at: self.wakesAt) { wanted.notify() }
             defer { self.loop.cancel(timer) }

@@ -30,6 +30,10 @@ package actor Dispatcher {
     var pages = Deque<(after: ScheduledJob?, dueBy: WallTime)>()
     let loadWanted = Signal()
     let timerWanted = Signal()
+    /// Nodes whose jobs wait for tokens, in the order in which they asked, and when they are to ask again.
+    var acquiring: [NodeKey] = []
+    var acquiresAt = Instant.distantFuture
+    static let acquirePause = Duration.milliseconds(100)
     /// When the clock is looked at next.
     var wakesAt = Instant(nanoseconds: 0)
     private var isTurning = false
@@ -142,8 +146,13 @@ package actor Dispatcher {
     }
 
     /// Leases on these jobs have ended: their places under a limit are free.
-    package func settled(_ ids: [JobID]) {
-        for id in ids { self.core.settled(id, at: self.loop.now) }
+    ///
+    /// - Parameter haveSucceeded: the services that they used are well.
+    package func settled(_ ids: [JobID], haveSucceeded: Bool = false) {
+        for id in ids {
+            if haveSucceeded { self.core.servicesSucceeded(for: id, at: self.loop.now) }
+            self.core.settled(id, at: self.loop.now)
+        }
         self.turnAgain = true
     }
 
@@ -200,13 +209,14 @@ package actor Dispatcher {
         defer { self.isTurning = false }
         repeat {
             self.turnAgain = false
+            await self.serveAcquisitions()
             var actions: [DispatchCore.Action] = []
             self.core.assign(at: self.loop.now, into: &actions)
             for action in actions { self.outgoing.append((action, 0)) }
             while let next = self.outgoing.popFirst() { await self.perform(next.action, removed: next.removed) }
         } while self.turnAgain
         // A service lets the next job through before the clock is looked at.
-        if let wake = self.core.nextWake, wake < self.wakesAt { self.timerWanted.notify() }
+        if let wake = self.nextWake, wake < self.wakesAt { self.timerWanted.notify() }
     }
 
     private func perform(_ action: DispatchCore.Action, removed: Int) async {

@@ -10,6 +10,7 @@ extension NodeQueue {
         var settlement = NodeQueueCore.Settlement()
         settlement.verdicts.reserveCapacity(report.items.count)
         var checkpoints: [Checkpoint] = []
+        var unavailable: [(service: String, retryAfter: Duration?)] = []
         let loop = self.context.loop
         for item in report.items {
             let result: NodeQueueCore.Result
@@ -24,10 +25,10 @@ extension NodeQueue {
             case .failed(let failure, let isRetryable, let output):
                 result = .failed(failure, isRetryable: isRetryable, output: output)
             case .returned: result = .returned
-            case .unavailable(let service, _):
-                // No service has limits here yet; only a node that was not told so says it.
-                let cause = JobFailure(kind: "ServiceUnavailable", message: service ?? "")
-                result = .failed(cause, isRetryable: true)
+            case .unavailable(let service, let retryAfter):
+                let (verdict, known) = self.judge(item, service, retryAfter)
+                result = verdict
+                unavailable += known.map { ($0, retryAfter) }
             case .checkpoint(let value):
                 let job = self.core.checkpoint(item.id, under: item.token)
                 settlement.verdicts.append(job == nil ? .refused : .accepted)
@@ -45,7 +46,29 @@ extension NodeQueue {
             self.context.log(
                 .warning, "results refused: their leases had ended", [.node: self.registration.name, .count: refused])
         }
-        return Settled(settlement: settlement, checkpoints: checkpoints)
+        return Settled(settlement: settlement, checkpoints: checkpoints, unavailable: unavailable)
+    }
+
+    /// What becomes of a job that a service turned away, and which services that closes.
+    ///
+    /// One that uses the service waits for it where it was. One that called it without saying so would run again at once,
+    /// so it is due later. Neither loses an attempt; if no such service is known, the attempt has failed.
+    private func judge(
+        _ item: Report.Item, _ service: String?, _ retryAfter: Duration?
+    ) -> (NodeQueueCore.Result, services: [String]) {
+        // Whoever has no lease any more closes nothing.
+        guard let job = self.core.leased(item.id, under: item.token) else { return (.returned, []) }
+        let traits = job.body.traits
+        let used = self.context.lanes.limits.services(of: traits.share, type: traits.key.type).map(\.service)
+        let known = self.context.lanes.services
+        let named = (service.map { [$0] } ?? used).filter { known[$0] != nil }
+        guard !named.isEmpty else {
+            return (.failed(JobFailure(kind: "ServiceUnavailable", message: service ?? ""), isRetryable: true), [])
+        }
+        if named.contains(where: { used.contains($0) }) { return (.returned, named) }
+        let range = ServiceGate.retryAfterMin...ServiceGate.retryAfterMax
+        let wait = min(max(retryAfter ?? .seconds(1), range.lowerBound), range.upperBound)
+        return (.postponed(JobFailure(kind: "ServiceUnavailable", message: named[0]), after: wait), named)
     }
 
     func commit(_ settled: Settled, of report: Report) async {
@@ -130,7 +153,8 @@ extension NodeQueue {
                 output: attempt.output)
             return JobUpdate(
                 id: attempt.job.id, lane: attempt.job.lane, revision: attempt.job.body.revision, state: state, due: due,
-                history: attempt.history, failure: attempt.failure, attempt: record,
+                history: attempt.history, failure: attempt.failure,
+                attempt: attempt.history == attempt.job.body.history ? nil : record,
                 keptFor: attempt.job.body.traits.retention.dead)
         }
     }

@@ -25,6 +25,8 @@ package actor NodeQueue {
         let settlement: NodeQueueCore.Settlement
         /// Saved in the same commit; their leases go on.
         let checkpoints: [Checkpoint]
+        /// Services that turned handlers away, and for how long they want to be left alone.
+        let unavailable: [(service: String, retryAfter: Duration?)]
 
         /// What it weighs in a commit group beyond its items: jobs that come after, and the bytes that are left.
         var load: (jobs: Int, bytes: Int) {
@@ -53,6 +55,8 @@ package actor NodeQueue {
     /// Number of the last report taken and when it came, with its answer once that is durable.
     var lastReport: (number: UInt64, heardAt: Instant, reply: Bytes?) = (0, Instant(nanoseconds: 0), nil)
     var reportRequest: (any IncomingRequest)?
+    /// A parked request for tokens of services, and since when.
+    var acquisition: (message: Acquire, request: any IncomingRequest, since: Instant)?
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.context.loop.asUnownedSerialExecutor() }
 
@@ -103,8 +107,17 @@ package actor NodeQueue {
         let settlement = settled.settlement
         var actions: [NodeQueueCore.Action] = []
         if report.isDraining, !self.core.isDraining { self.core.drain(into: &actions) }
-        await self.tellSettled(settlement.succeeded)
-        await self.tellSettled(settlement.completed.map(\.job))
+        for (service, retryAfter) in settled.unavailable {
+            await self.context.dispatcher.serviceUnavailable(service, retryAfter: retryAfter)
+            self.context.log(
+                .warning, "a service is unavailable and left alone",
+                [
+                    .name: service, .node: self.registration.name,
+                    .seconds: retryAfter.map { "\($0 / .seconds(1))" } ?? "-",
+                ])
+        }
+        await self.tellSettled(settlement.succeeded, haveSucceeded: true)
+        await self.tellSettled(settlement.completed.map(\.job), haveSucceeded: true)
         await self.tellSettled(settlement.failed.map(\.job))
         await self.commit(settled, of: report)
         await self.context.dispatcher.giveBack(settlement.returned)
@@ -157,9 +170,10 @@ package actor NodeQueue {
     }
 
     /// Leases on these jobs have ended: their places under a limit are free.
-    private func tellSettled(_ jobs: [QueuedJob]) async {
+    private func tellSettled(_ jobs: [QueuedJob], haveSucceeded: Bool = false) async {
         let counted = jobs.filter(\.body.traits.isCounted)
-        if !counted.isEmpty { await self.context.dispatcher.settled(counted.map(\.id)) }
+        guard !counted.isEmpty else { return }
+        await self.context.dispatcher.settled(counted.map(\.id), haveSucceeded: haveSucceeded)
     }
 
     /// These jobs are over, and that is durable: those of their key that wait for it may run.
@@ -279,6 +293,8 @@ package actor NodeQueue {
             case .fail(let failed):
                 await self.commitFailed(failed)
             case .died:
+                self.acquisition?.request.refuse(.unknownNode, "this registration has ended")
+                self.acquisition = nil
                 await self.context.ended(self.key)
             }
         }

@@ -87,8 +87,7 @@ package actor NodeRegistry {
             case .fetch(let fetch): await self.queue(fetch.key, for: request)?.fetch(fetch, request: request)
             case .report(let report): await self.queue(report.key, for: request)?.report(report, request: request)
             case .control(let control): await self.queue(control.key, for: request)?.control(control, request: request)
-            case .acquire:
-                request.refuse(.invalidRequest, "this coordinator gives no tokens of services: its features say so")
+            case .acquire(let acquire): await self.queue(acquire.key, for: request)?.acquire(acquire, request: request)
             case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead,
                 .awaitJob, .admin, .group:
                 request.refuse(.invalidRequest, "this address serves nodes; clients have another one")

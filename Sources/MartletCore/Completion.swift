@@ -56,5 +56,5 @@ package struct PeerFeatures: OptionSet, Hashable, Sendable {
     /// The result `unavailable` in reports, and requests for tokens of services.
     package static let services = PeerFeatures(rawValue: 1 << 2)
 
-    package static let current: PeerFeatures = [.rareOptions, .completions]
+    package static let current: PeerFeatures = [.rareOptions, .completions, .services]
 }

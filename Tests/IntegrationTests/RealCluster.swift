@@ -83,6 +83,17 @@ final class RealCluster: Sendable {
         try data.write(to: URL(fileURLWithPath: "\(self.folder)/\(name)"))
     }
 
+    /// Adds services to the configuration, and what job types take of them.
+    func configure(services: [String: Any], of types: [String: [String: Int]]) throws {
+        let data = try Data(contentsOf: URL(fileURLWithPath: self.folder + "/cluster.json"))
+        var value = try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+        var known = value["jobTypes"] as? [String: Any] ?? [:]
+        for (name, uses) in types { known[name] = ["services": uses] }
+        value["jobTypes"] = known
+        value["services"] = services
+        try self.writeConfiguration("cluster.json", value)
+    }
+
     private func end() {
         for process in self.processes.withLock({ $0 }) { process.kill() }
         try? FileManager.default.removeItem(atPath: self.folder)
@@ -146,7 +157,7 @@ final class RealCluster: Sendable {
     ///   - isOpen: whether gated handlers may end from the beginning.
     func startNode(
         _ name: String, slots: Int = 4, types: [String] = ["work", "gated", "stubborn"], machine: String? = nil,
-        prefix: [String] = [], isOpen: Bool = false, token: String? = nil
+        prefix: [String] = [], isOpen: Bool = false, token: String? = nil, servicePort: Int? = nil
     ) throws -> ChildProcess {
         let folder = self.nodeFolder(machine ?? name)
         try FileManager.default.createDirectory(
@@ -157,6 +168,7 @@ final class RealCluster: Sendable {
             "NODE_RUNS": self.runsPath, "NODE_TYPES": types.joined(separator: ","),
         ]
         environment["NODE_TOKEN"] = token ?? self.token
+        environment["NODE_SERVICE"] = servicePort.map { "\($0)" }
         return try self.start(
             "node-\(name)-on-\(machine ?? name)", prefix + [Self.binaries + "/test-node"], environment: environment)
     }

@@ -254,6 +254,41 @@ import Testing
         #expect(bench.assign() == [11])
     }
 
+    /// A node may have the job before it.
+    @Test func orderedJobsThatUseServicesWaitForInventories() {
+        let bench = Self.bench(isRecovering: true)
+        let share = LaneShare(key: "o", isOrdered: true, services: Boxed(["s"]))
+        bench.core.recover(JobID(rawValue: 1), lane: Self.lane, share: share, at: bench.now)
+        bench.submit(11...12, share: share)
+        bench.join(1, slots: 50)
+        bench.now = bench.now + .seconds(1)
+        #expect(bench.assign() == [])
+        let isClaimed = bench.core.claim(JobID(rawValue: 1), lane: Self.lane, share: share)
+        bench.core.finishRecovery(at: bench.now)
+        #expect(isClaimed && bench.assign() == [], "job 1 is at work")
+        bench.core.settled(JobID(rawValue: 1), at: bench.now)
+        bench.core.ended(JobID(rawValue: 1), lane: Self.lane, share: share, at: bench.now)
+        #expect(bench.assign() == [11])
+    }
+
+    @Test func theRateIsUsedWhileThereIsABacklog() {
+        let rate = 50
+        let limits = ServiceLimits(rates: [RateLimit(tokens: rate, per: .seconds(1), burst: 3)])
+        let bench = Self.bench(DispatchLimits(services: ["s": limits]))
+        bench.submit(1...100_000, share: Self.using("s"))
+        bench.submit(200_001...200_100, lane: 1, share: Self.using(ServiceUse("s", weight: 3)))
+        bench.join(1, slots: 200)
+        let end = bench.now + .seconds(60)
+        var tokens = 0
+        while bench.now < end {
+            let got = bench.assign()
+            tokens += got.reduce(0) { $0 + ($1 > 200_000 ? 3 : 1) }
+            bench.finish(got)
+            bench.now = max(bench.core.nextWake ?? bench.now, bench.now + .milliseconds(1))
+        }
+        #expect(tokens <= 3 + rate * 60 && Double(tokens) >= 0.97 * Double(rate * 60))
+    }
+
     @Test func aJobThatRunsAloneWaitsForItsServices() {
         let bench = Self.bench()
         bench.submit(1...1, share: Self.using("s"))

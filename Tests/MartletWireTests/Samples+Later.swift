@@ -56,7 +56,7 @@ extension Sample {
             "registered-time",
             Registered(
                 key: 0x99, epoch: Epoch(rawValue: 4), heartbeatInterval: .seconds(1), leaseDuration: .seconds(15),
-                verdicts: [.ended], features: .current, time: Instant(nanoseconds: 5_000_000_123))),
+                verdicts: [.ended], features: [.rareOptions, .completions], time: Instant(nanoseconds: 5_000_000_123))),
         Sample(
             "report-reply-time",
             ReportReply(

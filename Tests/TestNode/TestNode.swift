@@ -8,6 +8,7 @@ import Martlet
 /// - `work`: takes that long.
 /// - `gated`: takes until the file `open` is in the node's folder.
 /// - `stubborn`: as `gated`, and its cancellation does not stop it.
+/// - `call`: calls the service at the port that the environment names.
 @main
 struct TestNode {
     static func main() async {
@@ -42,6 +43,8 @@ struct TestNode {
             switch context.type {
             case "gated":
                 while access(gate, F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }
+            case "call":
+                guard try Self.call() == 200 else { throw ServiceUnavailable("web") }
             case "stubborn":
                 // A task of its own is not cancelled with the handler's.
                 await Task { while access(gate, F_OK) != 0 { try? await Task.sleep(for: .milliseconds(10)) } }.value
@@ -53,6 +56,31 @@ struct TestNode {
             throw error
         }
         runs.write("end", number, context)
+    }
+}
+
+extension TestNode {
+    /// The status of a request to the service.
+    fileprivate static func call() throws -> Int {
+        let port = UInt16(ProcessInfo.processInfo.environment["NODE_SERVICE"]!)!
+        let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(connection) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        let isConnected = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        guard isConnected else { throw JobFailureError(kind: "connect", message: "the service is not there") }
+        let request = Array("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+        _ = request.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        var answer = [UInt8](repeating: 0, count: 256)
+        let count = read(connection, &answer, answer.count)
+        let words = String(decoding: answer[..<max(0, count)], as: UTF8.self).split(separator: " ")
+        return words.count > 1 ? Int(words[1]) ?? 0 : 0
     }
 }
 

@@ -40,7 +40,8 @@ extension DispatchCore {
             return true
         }
         let line = self.nextLine(of: track)
-        if self.lines[line].key >= 0, self.keyBlocker(of: line) != nil {
+        // Of a key it must be known what nodes hold, whatever else its jobs take.
+        if self.lines[line].key >= 0, self.isRecovering || self.keyBlocker(of: line) != nil {
             self.lines[line].isParked = true
             self.refresh(line, at: now)
             return true

@@ -64,12 +64,28 @@ extension DispatchCore {
         }
     }
 
-    /// Tokens for calls that jobs of a node make while they run; none if the service lets nothing through.
-    package mutating func takeChunk(
-        of name: String, key: String?, least: Int, most: Int, at now: Instant
-    ) -> Int {
-        guard let service = self.servicePlaces[name] else { return 0 }
-        return self.services[service].gate?.takeChunk(least: least, most: most, key: key, at: now) ?? 0
+    /// What a node gets for calls that its jobs make while they run.
+    package enum Chunk: Hashable, Sendable {
+        /// Spent from now on.
+        case tokens(Int)
+        /// Not before then; nil if something has to happen first.
+        case wait(until: Instant?)
+        /// Never.
+        case refused(String)
+    }
+
+    package mutating func takeChunk(of name: String, key: String?, least: Int, most: Int, at now: Instant) -> Chunk {
+        guard let service = self.servicePlaces[name], self.services[service].gate != nil else {
+            return .refused("there is no service \"\(name)\"")
+        }
+        if let blocker = self.services[service].gate!.chunkBlocker(least: least, key: key, at: now) {
+            guard blocker.kind != .weight else {
+                return .refused("\(least) tokens are more than a burst of service \(name)")
+            }
+            self.services[service].gate!.countWait()
+            return .wait(until: blocker.until)
+        }
+        return .tokens(self.services[service].gate!.takeChunk(least: least, most: most, key: key, at: now))
     }
 
     // MARK: Passing

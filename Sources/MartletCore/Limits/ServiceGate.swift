@@ -52,6 +52,11 @@ package struct ServiceGate: Sendable {
         self.blocker(weight: weight, key: key, needsPlace: true, at: now)
     }
 
+    /// What holds up a call of a job that runs already; nil if ``takeChunk(least:most:key:at:)`` has tokens for it.
+    package func chunkBlocker(least: Int, key: String?, at now: Instant) -> ServiceBlocker? {
+        self.blocker(weight: least, key: key, needsPlace: false, at: now)
+    }
+
     private func blocker(weight: Int, key: String?, needsPlace: Bool, at now: Instant) -> ServiceBlocker? {
         precondition(weight > 0, "a use weighs something")
         if self.isPaused { return ServiceBlocker(.paused) }

@@ -7,6 +7,8 @@ extension NodeQueueCore {
         case failed(JobFailure, isRetryable: Bool, output: Bytes = .empty)
         /// Given back unstarted.
         case returned
+        /// Given back, to be tried again later. No attempt is lost.
+        case postponed(JobFailure, after: Duration)
     }
 
     package enum Verdict: Hashable, Sendable {
@@ -51,7 +53,17 @@ extension NodeQueueCore {
                 FailedAttempt(failure, isRetryable: isRetryable, output: output, of: leased, random: random()))
         case .returned:
             settlement.returned.append(leased)
+        case .postponed(let failure, let wait):
+            settlement.failed.append(
+                FailedAttempt(
+                    job: leased, history: leased.body.history, next: .retry(after: wait), failure: failure))
         }
+    }
+
+    /// The job under a lease that has not ended.
+    package func leased(_ id: JobID, under token: LeaseToken) -> QueuedJob? {
+        guard token.epoch == self.epoch, let job = self.window.job(at: token.sequence), job.id == id else { return nil }
+        return job
     }
 
     /// The job under a lease that goes on, which is about to have a checkpoint; nil if the lease has ended.
