@@ -90,7 +90,7 @@ MUTANTS = [
     ("after a restart a job that is due later holds nobody up", COORDINATOR + "Coordinator.swift",
      "            await dispatcher.recover(scheduled: jobs)", "            await dispatcher.recover(scheduled: [])"),
     ("an ordered job lets the next go before its end is durable", COORDINATOR + "NodeQueue.swift",
-     "        await self.tellSettled(settlement.succeeded)\n", "        await self.tellSettled(settlement.succeeded)\n        await self.tellEnded(settlement.succeeded)\n"),
+     "        await self.tellSettled(settlement.succeeded, haveSucceeded: true)\n", "        await self.tellSettled(settlement.succeeded, haveSucceeded: true)\n        await self.tellEnded(settlement.succeeded)\n"),
     ("a payload dies with the one that it replaced", STORE + "Tables/JobTables+End.swift",
      "        if let revision = update.revision, revision != row.revision {", "        if update.revision == .max {"),
     ("a payload that is replaced during a run is not run", STORE + "Tables/JobTables+End.swift",
