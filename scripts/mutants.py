@@ -77,7 +77,7 @@ MUTANTS = [
     ("a job takes nothing of its key", CORE + "Dispatch/DispatchCore+Services.swift",
      "gate!.take(weight: use.weight, key: use.key, at: now)", "gate!.take(weight: use.weight, key: nil, at: now)"),
     ("what waits for tokens is not woken", CORE + "Dispatch/DispatchCore+Services.swift",
-     "        while let first = self.serviceTimers.first, first.rank <= now { self.open(first.id) }", ""),
+     "first.rank <= now { self.open(first.id) }", "first.rank <= now { self.serviceTimers.remove(first.id) }"),
     ("jobs of an epoch before hold no place at their services", CORE + "Dispatch/DispatchCore.swift",
      "        self.hold(uses)\n", ""),
     ("the next of a key overtakes a retry", CORE + "Dispatch/DispatchCore+Limits.swift",

@@ -41,21 +41,32 @@ extension ClientService {
         guard let waiting = await self.dispatcher.waiting(id, lane: lane, share: share) else {
             return JobExplanation(state: view.state, reason: .running)
         }
-        return self.explanation(of: waiting, lane: record.lane, share: share)
+        return self.explanation(of: waiting, record, share: share)
     }
 
     private func explanation(
-        of waiting: DispatchCore.Waiting, lane: LaneKey, share: LaneShare?
+        of waiting: DispatchCore.Waiting, _ record: JobRecord, share: LaneShare?
     ) -> JobExplanation {
         let now = self.loop.now
+        let lane = record.lane
         var reason = WaitReason(waiting.blocker)
         // Nothing but a slot is missing for the first of its lane.
         if reason == .slot, waiting.ahead > 0 { reason = .order }
         return JobExplanation(
             state: .ready, reason: reason,
             subject: Self.subject(of: waiting.blocker, queue: lane.queue, type: lane.type, share: share),
-            since: self.loop.wallTime - (now - waiting.since), ahead: UInt64(waiting.ahead),
+            since: Self.isOwnTurn(reason)
+                ? record.due ?? record.createdAt : self.loop.wallTime - (now - waiting.since),
+            ahead: UInt64(waiting.ahead),
             missing: UInt64(waiting.missing), startsIn: waiting.startsAt.map { max($0 - now, .zero) })
+    }
+
+    /// It waits for its turn since it is ready: what others get meanwhile ends nothing of it.
+    private static func isOwnTurn(_ reason: WaitReason) -> Bool {
+        switch reason {
+        case .order, .slot, .serviceTokens, .serviceKeyTokens: true
+        default: false
+        }
     }
 
     private static func subject(

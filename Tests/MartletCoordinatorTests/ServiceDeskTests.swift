@@ -155,6 +155,8 @@ import Testing
             let third = try await explain(2)
             #expect(third.state == .ready && third.reason == .serviceTokens && third.subject == "stripe")
             #expect(third.ahead == 2 && third.missing == 3)
+            let job = try await client.show(submitted.first.advanced(by: 2))
+            #expect(third.since == job.createdAt, "since it is ready")
             #expect((170...181).contains(third.startsIn! / .seconds(1)))
             _ = try await client.ask(SetService(name: "stripe", action: .pause, by: "")) as ServiceSet
             #expect(try await explain(0).reason == .servicePaused)
