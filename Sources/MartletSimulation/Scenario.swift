@@ -66,6 +66,9 @@ package struct Scenario: Sendable {
             cluster.startWhatIsMissing()
             cluster.checkInvariants()
         }
+        // Time for what is kept to be looked through, and in some seeds for what is too old to be removed.
+        let isLong = cluster.world.random.chance(0.25)
+        cluster.world.run(until: cluster.world.now + .seconds(isLong ? 65 : 3)) { cluster.isLost }
         guard !cluster.isLost else { return }
         cluster.witness.checkEverythingEnded(in: cluster.disk.contents)
     }

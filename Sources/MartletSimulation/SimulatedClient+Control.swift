@@ -27,12 +27,47 @@ extension SimulatedClient {
             if (try? await client.setPriority(priority, of: id)) == true { witness.count(.priorityChanged) }
         case 18:
             let query = JobQuery(group: "g\(world.random.below(3))")
-            if let change = try? await client.setPriority(.normal, where: query), change.count > 0 {
-                witness.count(.bulkOperation)
-            }
+            if let change = try? await client.setPriority(.normal, where: query) { witness.bulkAcknowledged(change) }
         default:
             let query = JobQuery(queue: "capped", olderThan: .seconds(2))
-            if let change = try? await client.cancel(where: query), change.count > 0 { witness.count(.bulkOperation) }
+            if let change = try? await client.cancel(where: query) { witness.bulkAcknowledged(change) }
+        }
+    }
+
+    /// Revives or removes a job of its own, all that match, or what waits in a queue.
+    func changeWhatEnded(_ client: Client, of ids: [JobID]) async {
+        let world = self.cluster.world
+        guard !ids.isEmpty, world.random.chance(0.25) else { return }
+        let witness = self.cluster.witness
+        let id = ids[world.random.below(ids.count)]
+        let change: BulkChange?
+        switch world.random.below(12) {
+        case 0, 1:
+            if (try? await client.retry(id)) == true { witness.retryAcknowledged(id) }
+            return
+        case 2, 3:
+            if (try? await client.delete(id)) == true { witness.deleteAcknowledged(id) }
+            return
+        case 4..<8: change = try? await client.retry(where: self.nextQuery())
+        case 8..<10: change = try? await client.delete(where: self.nextQuery())
+        case 10: change = try? await client.purge(queue: world.random.chance(0.3) ? "q" : "capped")
+        default:
+            var query = self.nextQuery()
+            query.olderThan = .seconds(1)
+            change = try? await client.reschedule(where: query, delay: .milliseconds(500))
+        }
+        if let change { witness.bulkAcknowledged(change) }
+    }
+
+    /// None of schedules' jobs.
+    private func nextQuery() -> JobQuery {
+        let random = self.cluster.world.random.below(5)
+        switch random {
+        case 0: return JobQuery(queue: "q")
+        case 1: return JobQuery(queue: "capped")
+        case 2: return JobQuery(type: SimulatedNode.types[self.cluster.world.random.below(SimulatedNode.types.count)])
+        case 3: return JobQuery(tag: "tag-\(self.cluster.world.random.below(3))")
+        default: return JobQuery(queue: "q", olderThan: .seconds(2), group: "g\(self.cluster.world.random.below(3))")
         }
     }
 

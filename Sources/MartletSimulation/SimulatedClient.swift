@@ -38,6 +38,7 @@ final class SimulatedClient: @unchecked Sendable {
             while self.mayGoOn {
                 await self.submitSome(client)
                 await self.changeSomething(client, of: self.ids)
+                await self.changeWhatEnded(client, of: self.ids)
                 if self.mayPause { await self.pauseSomething(client) }
                 await self.changeSchedules(client, mayPause: self.mayPause)
                 let pause = self.cluster.world.random.duration(.milliseconds(1), .milliseconds(900))
@@ -64,17 +65,32 @@ final class SimulatedClient: @unchecked Sendable {
     }
 
     private func submit(_ jobs: [NumberedJob], _ client: Client) async {
-        guard let ids = try? await client.submit(raw: jobs.map(\.job)) else { return }
-        self.cluster.witness.acknowledge(ids, numbers: jobs.map(\.number))
-        self.ids = (self.ids + ids).suffix(50)
-        guard let last = ids.last, self.cluster.world.random.chance(0.1),
-            let outcome = try? await client.outcome(of: last, timeout: .seconds(2))
-        else { return }
-        self.cluster.witness.wasTold(outcome.state, of: last, result: outcome.result?.bytes)
+        do throws(MartletError) {
+            let ids = try await client.submit(raw: jobs.map(\.job))
+            self.cluster.witness.acknowledge(ids, numbers: jobs.map(\.number))
+            self.ids = (self.ids + ids).suffix(50)
+            if let last = ids.last, self.cluster.world.random.chance(0.1) { await self.awaitEnd(of: last, client) }
+        } catch {
+            if error.code == .duplicate { self.cluster.witness.wasRefused(jobs.map(\.number)) }
+        }
+    }
+
+    private func awaitEnd(of id: JobID, _ client: Client) async {
+        let witness = self.cluster.witness
+        guard self.cluster.world.random.chance(0.5) else {
+            guard let outcome = try? await client.outcome(of: id, timeout: .seconds(2)) else { return }
+            return witness.wasTold(outcome.state, of: id, result: outcome.result?.bytes)
+        }
+        do throws(MartletError) {
+            let number = try await client.result(of: id, as: UInt64.self, timeout: .seconds(2))
+            witness.wasTold(.succeeded, of: id, result: Payload("\(number)").bytes)
+        } catch {
+            if error.code == .noResult { witness.wasTold(.succeeded, of: id, result: nil) }
+        }
     }
 }
 
-/// Workflows and batches.
+/// Workflows.
 extension SimulatedClient {
     private func submitWorkflow(_ client: Client) async {
         let world = self.cluster.world
@@ -95,42 +111,6 @@ extension SimulatedClient {
         }
         guard let handle = try? await client.submit(workflow) else { return }
         self.cluster.witness.acknowledge(steps.map { handle.id(of: $0) }, numbers: numbers)
-    }
-
-    /// Opens a batch, perhaps one within it, fills and closes them, as far as the faults allow.
-    private func runBatch(_ client: Client) async {
-        guard let batch = await self.openBatch(client, within: nil) else { return }
-        await self.fill(batch, client)
-        if self.cluster.world.random.chance(0.4), let inner = await self.openBatch(client, within: batch) {
-            await self.fill(inner, client)
-            _ = try? await inner.close()
-        }
-        await self.fill(batch, client)
-        _ = try? await batch.close()
-    }
-
-    private func openBatch(_ client: Client, within parent: Batch?) async -> Batch? {
-        var callbacks: [BatchEvent: RawJob] = [:]
-        for event in BatchEvent.allCases where self.cluster.world.random.chance(0.6) {
-            callbacks[event] = self.cluster.nextJob(isShared: false).job
-        }
-        return try? await client.openBatch("b", within: parent, raw: callbacks)
-    }
-
-    private func fill(_ batch: Batch, _ client: Client) async {
-        let jobs = (0..<self.cluster.world.random.below(5)).map { _ in self.cluster.nextJob() }
-        guard !jobs.isEmpty, let ids = try? await batch.submit(raw: jobs.map(\.job)) else { return }
-        self.cluster.witness.acknowledge(ids, numbers: jobs.map(\.number))
-    }
-
-    /// Closes what was left open by those that were cut off, so that every callback has its end.
-    private func closeBatches(_ client: Client) async {
-        while !self.cluster.witness.unfinished.isEmpty {
-            for batch in (try? await client.batches(limit: 1000)) ?? [] where !batch.isClosed {
-                _ = try? await client.batch(batch.id).close()
-            }
-            try? await self.process.sleep(for: .seconds(2))
-        }
     }
 }
 

@@ -19,7 +19,9 @@ final class SimulatedCluster: @unchecked Sendable {
     static let gammaMax = 4
     static let queues = [
         "q": CoordinatorSettings.QueueSettings(limits: .init(keyConcurrency: 1, weights: ["g0": 3])),
-        "capped": CoordinatorSettings.QueueSettings(limits: .init(concurrency: cappedMax, keyConcurrency: 1)),
+        "capped": CoordinatorSettings.QueueSettings(
+            retention: Retention(succeeded: .seconds(600), bytesMax: 4 << 10),
+            limits: .init(concurrency: cappedMax, keyConcurrency: 1)),
     ]
 
     let world: SimulatedWorld
@@ -33,6 +35,8 @@ final class SimulatedCluster: @unchecked Sendable {
     /// A node that never starts again.
     var goneForGood: Int?
     private var lastNumber: UInt64 = 0
+    /// The latest that any clock has shown.
+    private(set) var latestWallTime: WallTime
     private var lastCheckpoint: UInt64 = 0
     let schedules: [(definition: ScheduleDefinition, interval: Duration)]
     private(set) var coordinator: (process: SimulatedProcess, transport: InMemoryTransport)?
@@ -46,7 +50,9 @@ final class SimulatedCluster: @unchecked Sendable {
         self.network = InMemoryNetwork(link: self.link)
         self.nodes = Array(repeating: nil, count: nodes)
         self.clients = Array(repeating: nil, count: clients)
+        self.latestWallTime = world.wallTime
         self.schedules = Self.schedules(from: world.wallTime)
+        self.witness.clock = { world.now }
         for schedule in self.schedules { self.witness.expects(schedule.definition, every: schedule.interval) }
     }
 
@@ -112,6 +118,7 @@ final class SimulatedCluster: @unchecked Sendable {
 
     /// Checks the state of the coordinator's actors, on its own process.
     func checkInvariants() {
+        self.noteWallTime()
         guard let parts = self.parts, let process = self.coordinator?.process else { return }
         process.spawn {
             await parts.dispatcher.checkInvariants()
@@ -196,26 +203,45 @@ final class SimulatedCluster: @unchecked Sendable {
         if self.world.random.chance(0.05) {
             options.expiry = self.world.random.duration(.milliseconds(200), .seconds(3))
         }
-        self.witness.announce(number, Self.limits(of: type, in: queue, options))
+        if self.world.random.chance(0.1) { options.retention = self.world.random.duration(.seconds(2), .seconds(90)) }
+        self.label(&options, number)
+        var limits = Self.limits(of: type, in: queue, options)
         let delay: Duration? =
             self.world.random.chance(0.1) ? self.world.random.duration(.milliseconds(10), .seconds(5)) : nil
-        return NumberedJob(
-            number: number,
-            job: RawJob(type: type, queue: queue, payload: Payload(copying: payload), delay: delay, options: options))
+        var job = RawJob(type: type, queue: queue, payload: Payload(copying: payload), delay: delay, options: options)
+        if delay == nil, self.world.random.chance(0.06) {
+            job.time = self.world.wallTime + self.world.random.duration(.milliseconds(10), .seconds(5))
+            limits.notBefore = job.time
+        }
+        self.witness.announce(number, limits)
+        return NumberedJob(number: number, job: job)
     }
 
-    private func nextNumber() -> UInt64 {
+    /// Gives some jobs tags and metadata.
+    private func label(_ options: inout JobOptions, _ number: UInt64) {
+        guard self.world.random.chance(0.2) else { return }
+        options.tags = ["tag-\(number % 3)", "all"]
+        options.metadata = ["number": "\(number)"]
+    }
+
+    func noteWallTime() { self.latestWallTime = max(self.latestWallTime, self.world.wallTime) }
+
+    func nextNumber() -> UInt64 {
         self.lastNumber += 1
         return self.lastNumber << 20 ^ (self.world.random.next() >> 44)
     }
 
     /// A job that a handler leaves. It leaves none itself.
-    func nextFollowUp() -> RawJob {
+    ///
+    /// - Parameter batch: that it joins.
+    func nextFollowUp(joining batch: BatchID?) -> RawJob {
         let number = self.nextNumber()
         let type = SimulatedNode.types[self.world.random.below(SimulatedNode.types.count)]
         let payload = withUnsafeBytes(of: (number.littleEndian, UInt64(0))) { Array($0) }
         let retry = RetryPolicy(maxAttempts: 4, initialBackoff: .milliseconds(100), maxBackoff: .seconds(2))
-        let options = JobOptions(timeout: .seconds(8), retry: retry)
+        var options = JobOptions(timeout: .seconds(8), retry: retry)
+        options.batch = batch
+        self.label(&options, number)
         self.witness.announce(number, Self.limits(of: type, in: "q", options))
         let delay = self.world.random.chance(0.3) ? self.world.random.duration(.milliseconds(10), .seconds(5)) : nil
         return RawJob(type: type, queue: "q", payload: Payload(copying: payload), delay: delay, options: options)
@@ -230,8 +256,18 @@ final class SimulatedCluster: @unchecked Sendable {
     /// Gives some jobs a unique key. Those of a key have an order or are unique, not both.
     private func single(_ options: inout JobOptions) {
         guard options.key == nil, self.world.random.chance(0.15) else { return }
+        let conflict: UniqueKey.Conflict =
+            switch self.world.random.unit() {
+            case ..<0.5: .replace
+            case ..<0.8: .existing
+            default: .refuse
+            }
+        let isKept = self.world.random.chance(0.3)
         options.unique = UniqueKey(
-            "u\(self.world.random.below(3))", conflict: self.world.random.chance(0.6) ? .replace : .existing)
+            "u\(self.world.random.below(3))", scope: self.world.random.chance(0.25) ? .queue : .type,
+            window: isKept
+                ? .afterSuccess(self.world.random.duration(.milliseconds(200), .seconds(4))) : .whilePending,
+            conflict: conflict)
     }
 
     /// Gives some jobs a group, some a key, and those of some keys an order.
@@ -247,11 +283,19 @@ final class SimulatedCluster: @unchecked Sendable {
     }
 
     /// How many jobs may run beside it, by what they have in common, and whose order it keeps.
-    private static func limits(of type: String, in queue: String, _ options: JobOptions) -> Witness.Limits {
+    static func limits(of type: String, in queue: String, _ options: JobOptions) -> Witness.Limits {
         var limits = Witness.Limits()
         limits.queue = queue
         limits.type = type
-        limits.unique = options.unique.map { "\($0.key) of \(type)" }
+        limits.group = options.group
+        limits.tags = options.tags
+        limits.metadata = options.metadata
+        limits.keptFor = options.retention
+        if let unique = options.unique {
+            limits.unique = "\(unique.key) of \(unique.scope) \(unique.scope == .queue ? queue : type)"
+            limits.isRefused = unique.conflict == .refuse
+            if case .afterSuccess(let window) = unique.window { limits.window = window }
+        }
         if type == "gamma" { limits.most["type gamma"] = Self.gammaMax }
         if queue == "capped" { limits.most["queue capped"] = Self.cappedMax }
         Self.limit(&limits, by: options.services ?? [])

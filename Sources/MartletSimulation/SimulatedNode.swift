@@ -101,9 +101,12 @@ final class SimulatedNode: @unchecked Sendable {
 
     private func leave(_ number: UInt64, _ payload: Payload, _ context: JobContext) throws {
         let leaving = SimulatedHandler.leaving(number: number)
-        if leaving.hasResult { try context.setResult(raw: Self.payload(number)) }
+        if leaving.hasResult { try context.setResult(number) }
         guard payload.count != 16 else { return }
-        for _ in 0..<leaving.followUps { try context.submit(raw: self.cluster.nextFollowUp()) }
+        let batch = self.cluster.witness.groups.batchOf[context.id]
+        for place in 0..<leaving.followUps {
+            try context.submit(raw: self.cluster.nextFollowUp(joining: place == 0 ? batch : nil))
+        }
     }
 
     private static func number(_ payload: Payload) -> UInt64 {
@@ -117,8 +120,10 @@ final class SimulatedNode: @unchecked Sendable {
     private func handle(_ payload: Payload, _ context: JobContext) async throws {
         let number = Self.number(payload)
         let witness = self.cluster.witness
+        self.cluster.noteWallTime()
         if self.isTrusted {
             witness.began(context.id, on: self.process.number)
+            witness.begins(number, context, by: self.cluster.latestWallTime)
             witness.starts(context.id, at: self.cluster.world.now)
         }
         defer { witness.ended(context.id, on: self.process.number) }

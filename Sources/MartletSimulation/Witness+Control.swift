@@ -6,6 +6,7 @@ extension Witness {
     /// A client heard that its cancel is done.
     func cancelAcknowledged(_ id: JobID) {
         if self.terminal[id] != .cancelled { self.fail("the cancel of job \(id) was acknowledged but is not stored") }
+        self.isGone([id])
     }
 
     /// Nodes have been given these jobs.

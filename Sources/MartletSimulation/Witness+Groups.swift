@@ -15,7 +15,10 @@ struct GroupWitness {
 
     /// Of each job that waits for others.
     var parents: [JobID: [JobEdge]] = [:]
+    /// Of the jobs of workflows.
+    var names: [JobID: String] = [:]
     var batches: [BatchID: Batch] = [:]
+    var batchOf: [JobID: BatchID] = [:]
     var callbacks: [JobID: Callback] = [:]
     var closed: Set<BatchID> = []
     /// Jobs that were blocked and may run.
@@ -25,10 +28,12 @@ struct GroupWitness {
     mutating func submitted(_ submission: Submission, _ first: JobID, but gone: Set<Int>) {
         let firstJob = first.advanced(by: submission.idCount - submission.jobs.count)
         for (place, job) in submission.jobs.enumerated() where !gone.contains(place) {
-            if let batch = job.options.batch { self.batches[batch]?.members.append(firstJob.advanced(by: place)) }
+            if let batch = job.options.batch { self.join(firstJob.advanced(by: place), batch) }
         }
-        for (place, member) in (submission.workflow?.shape.members ?? []).enumerated() where !member.parents.isEmpty {
+        for (place, member) in (submission.workflow?.shape.members ?? []).enumerated() {
             let id = first.advanced(by: place)
+            self.names[id] = member.name
+            guard !member.parents.isEmpty else { continue }
             self.parents[id] = member.parents.map {
                 JobEdge(parent: first.advanced(by: $0.parent), child: id, kind: $0.kind)
             }
@@ -40,6 +45,11 @@ struct GroupWitness {
         for (place, event) in batch.callbacks.enumerated() {
             self.callbacks[firstJob.advanced(by: place)] = Callback(batch: id, event: event)
         }
+    }
+
+    mutating func join(_ id: JobID, _ batch: BatchID) {
+        self.batches[batch]?.members.append(id)
+        self.batchOf[id] = batch
     }
 
     /// The members of a batch and of those within it.
@@ -59,10 +69,12 @@ extension Witness {
         guard let parents = self.groups.parents[id] else { return }
         self.count(.childRan)
         for edge in parents {
-            guard let end = self.terminal[edge.parent] else {
+            // A dead parent may have been revived since.
+            let wasDead = self.control.revived.contains(edge.parent)
+            guard let end = self.terminal[edge.parent] ?? (wasDead ? .dead : nil) else {
                 return self.fail("job \(id) began before job \(edge.parent), for which it waits, had ended")
             }
-            if !edge.kind.isMet(by: end) {
+            if !edge.kind.isMet(by: end), !(wasDead && edge.kind.isMet(by: .dead)) {
                 self.fail("job \(id) waits for job \(edge.parent) \(edge.kind), which ended as \(end), and began")
             }
         }
@@ -79,7 +91,8 @@ extension Witness {
         switch callback.event {
         case .death:
             // The death of one that is within a batch within it counts when that one has ended.
-            if !ends.contains(.dead) { self.fail("job \(id) waits for a death in batch \(callback.batch), of none") }
+            let hadDeath = ends.contains(.dead) || members.contains { self.control.revived.contains($0) }
+            if !hadDeath { self.fail("job \(id) waits for a death in batch \(callback.batch), of none") }
         case .end, .success:
             if ends.contains(nil) || !self.groups.isClosed(callback.batch) {
                 self.fail("job \(id) waits for the end of batch \(callback.batch), which has not ended")
@@ -97,9 +110,16 @@ extension Witness {
             if batch.total != UInt64(known.members.count + known.batches.count) {
                 self.fail("batch \(batch.id) counts \(batch.total) members, not \(known.members.count)")
             }
-            let succeeded = known.members.count { self.terminal[$0] == .succeeded }
-            if known.batches.isEmpty, batch.succeeded != UInt64(succeeded) {
-                self.fail("batch \(batch.id) counts \(batch.succeeded) successes, not \(succeeded)")
+            guard known.batches.isEmpty else { continue }
+            let counts: [(JobState, UInt64)] = [
+                (.succeeded, batch.succeeded), (.dead, batch.dead), (.cancelled, batch.cancelled),
+                (.expired, batch.expired),
+            ]
+            for (end, counted) in counts {
+                let count = known.members.count { self.terminal[$0] == end }
+                if counted != UInt64(count) {
+                    self.fail("batch \(batch.id) counts \(counted) jobs that ended as \(end), not \(count)")
+                }
             }
         }
     }

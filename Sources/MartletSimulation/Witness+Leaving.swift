@@ -5,6 +5,12 @@ import MartletStore
 struct LeavingWitness {
     /// The pending job of each unique key.
     var holders: [String: JobID] = [:]
+    /// The job that keeps a unique key after its success, and until when.
+    var windows: [String: (job: JobID, until: WallTime)] = [:]
+    /// Numbers of jobs that a client was told were refused.
+    var refused: Set<UInt64> = []
+    /// What the accepted completion of each job left.
+    var results: [JobID: Bytes] = [:]
     /// The number of the payload that each job has now, where a later submit has replaced it.
     var replaced: [JobID: UInt64] = [:]
     /// Payloads of which a handler has begun.
@@ -18,34 +24,6 @@ struct LeavingWitness {
 }
 
 extension Witness {
-    // MARK: Unique keys
-
-    /// A submit was accepted, and this job of it was not created.
-    func excepted(_ number: UInt64, _ exception: SubmitException) {
-        guard let name = self.limits[number]?.unique else {
-            return self.fail("payload \(number), which has no unique key, was not created")
-        }
-        guard let holder = self.leaving.holders[name], holder == exception.id else {
-            return self.fail("payload \(number) met job \(exception.id), which does not have key \(name)")
-        }
-        guard case .replaced = exception.kind else { return self.count(.duplicateMet) }
-        self.count(.payloadReplaced)
-        self.leaving.replaced[holder] = number
-        self.failures[holder] = 0
-    }
-
-    func holdsKey(_ id: JobID, _ number: UInt64) {
-        guard let name = self.limits[number]?.unique else { return }
-        if let other = self.leaving.holders.updateValue(id, forKey: name) {
-            self.fail("jobs \(other) and \(id) have key \(name)")
-        }
-    }
-
-    func releasesKey(_ id: JobID, _ number: UInt64) {
-        guard let name = self.limits[number]?.unique, self.leaving.holders[name] == id else { return }
-        self.leaving.holders[name] = nil
-    }
-
     /// A client was told that its payload `number` is with job `id`.
     func isOf(_ id: JobID, _ number: UInt64) -> Bool {
         guard let known = self.stored[id] else { return false }
@@ -72,6 +50,7 @@ extension Witness {
                 self.leaving.ranAgain.insert(job.id)
             } else {
                 self.checkLastPayload(of: job.id)
+                self.leaving.results[job.id] = job.details?.result
                 self.end(job.id, .succeeded)
             }
         }
@@ -82,8 +61,12 @@ extension Witness {
     /// - Parameter contents: gives what is stored after the group.
     func followed(_ jobs: [SucceededJob], _ waiting: [JobID], in contents: () -> StoreState) {
         var expected: [UInt64: JobID] = [:]
+        var batches: [UInt64: BatchID] = [:]
         for job in jobs {
-            for followUp in job.details?.followUps ?? [] { expected[Self.number(followUp.payload)] = job.id }
+            for followUp in job.details?.followUps ?? [] {
+                expected[Self.number(followUp.payload)] = job.id
+                batches[Self.number(followUp.payload)] = followUp.options.batch
+            }
         }
         let new = waiting.filter { self.stored[$0] == nil }
         guard !new.isEmpty || !expected.isEmpty else { return }
@@ -99,6 +82,9 @@ extension Witness {
                 self.fail("follow-up \(number) came into being twice")
             }
             self.store(id, number)
+            guard let batch = batches[number] else { continue }
+            self.count(.followUpJoined)
+            self.groups.join(id, batch)
         }
         if let (number, parent) = expected.min(by: { $0.key < $1.key }) {
             self.fail("job \(parent) succeeded, and its follow-up \(number) did not come into being")
@@ -119,10 +105,23 @@ extension Witness {
     /// A client that waited for a job was told of its end.
     func wasTold(_ end: JobState, of id: JobID, result: Bytes?) {
         self.count(.endAwaited)
-        if self.terminal[id] != end { self.fail("somebody was told that job \(id) is \(end), which is not stored") }
-        if let result, Self.number(result) != self.payload(of: id) {
-            self.fail("the result of job \(id) is that of another payload")
+        if self.terminal[id] != end, !(end == .dead && self.control.revived.contains(id)) {
+            self.fail("somebody was told that job \(id) is \(end), which is not stored")
         }
+        guard end == .succeeded else { return }
+        self.wasTold(result, of: id)
+    }
+
+    /// A client was told what a job that succeeded left.
+    func wasTold(_ result: Bytes?, of id: JobID) {
+        let left = self.leaving.results[id]
+        guard let result else {
+            let isKept = self.stored[id].flatMap { self.limits[$0]?.keptFor } != nil
+            if isKept, left != nil { self.fail("job \(id) left a result, and somebody was told that it left none") }
+            return
+        }
+        self.count(.resultSeen)
+        if result != left { self.fail("somebody was told a result of job \(id) that no accepted completion left") }
     }
 
     /// A handler was told that its checkpoint is saved.

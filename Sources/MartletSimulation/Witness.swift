@@ -13,6 +13,8 @@ package final class Witness: @unchecked Sendable {
         case childRan, cancelledWithParent, callbackReleased
         case grantSeen, limitedStart
         case duplicateMet, payloadReplaced, ranAgain, followUpCreated, endAwaited, checkpointSaved, checkpointSeen
+        case jobRevived, jobDeleted, jobPurged, duplicateRefused, keyWindowMet, parentResultSeen, resultSeen
+        case batchStreamed, batchCancelled, followUpJoined, ranAtItsTime, labelsSeen, keptTrimmed, keptPurged
     }
 
     /// A run of a handler that has begun and not ended.
@@ -31,6 +33,17 @@ package final class Witness: @unchecked Sendable {
         package var unique: String?
         /// What each run takes of services.
         package var services: [ServiceUse] = []
+        /// How long its unique key stays its own after it has succeeded.
+        var window: Duration?
+        /// It is to be refused where its unique key is taken.
+        var isRefused = false
+        /// Nobody may start it before then.
+        var notBefore: WallTime?
+        /// How long it stays after it has succeeded.
+        var keptFor: Duration?
+        var group: String?
+        var tags: [String] = []
+        var metadata: [String: String] = [:]
         package var queue = ""
         package var type = ""
 
@@ -44,12 +57,17 @@ package final class Witness: @unchecked Sendable {
     private var acknowledged: [JobID: UInt64] = [:]
     /// The payload number of each job that the store ever accepted.
     private(set) var stored: [JobID: UInt64] = [:]
-    private var jobOfNumber: [UInt64: JobID] = [:]
-    private(set) var terminal: [JobID: JobState] = [:]
+    private(set) var jobOfNumber: [UInt64: JobID] = [:]
+    var terminal: [JobID: JobState] = [:]
     var groups = GroupWitness()
     var schedules = ScheduleWitness()
     var leaving = LeavingWitness()
     var services = ServiceWitness()
+    var control = ControlWitness()
+    /// When the group of changes was committed that is looked at.
+    private(set) var now = WallTime(microseconds: 0)
+    /// The clock of the world.
+    var clock: () -> Instant = { Instant(nanoseconds: 0) }
     var failures: [JobID: UInt16] = [:]
     private var running: [JobID: Set<Int>] = [:]
     /// By the number in the payload.
@@ -95,6 +113,7 @@ package final class Witness: @unchecked Sendable {
 
     /// - Parameter contents: gives what is stored after the group.
     package func applied(_ group: CommitGroup, _ result: CommitResult, in contents: () -> StoreState) {
+        self.now = group.now
         var succeeded: [SucceededJob] = []
         let waiting = result.consequences.waiting.map(\.id)
         let again = Set(waiting)
@@ -109,6 +128,11 @@ package final class Witness: @unchecked Sendable {
             case (.update(let updates), .applied(let missing)): self.updated(updates, but: missing)
             case (.bulk(let step), .applied(let missing)):
                 if case .update(let updates) = step.work { self.updated(updates, but: missing) }
+                self.stepped(step, but: missing, in: contents)
+            case (.beginBulk, .began(let record)): self.began(record, in: contents)
+            case (.delete(let ids), .applied(let missing)):
+                self.deleted(ids.filter { !missing.contains($0) }, in: contents)
+            case (.reschedule(let changes), .applied): self.rescheduled(changes)
             case (.schedule(let change), _): self.changed(change, outcome)
             case (.closeBatch(let id), .applied(missing: [])): self.groups.closed.insert(id)
             default: break
@@ -120,6 +144,10 @@ package final class Witness: @unchecked Sendable {
             self.count(.cancelledWithParent)
         }
         for job in result.consequences.waiting { self.released(job.id) }
+        // What others do after it in the same group may fill the room that it made.
+        if result.consequences.ended.isEmpty {
+            self.removed(by: group.changes.last, result.outcomes.last, in: contents)
+        }
     }
 
     private func submitted(_ submission: Submission, _ outcome: SubmitOutcome) {
@@ -142,7 +170,8 @@ package final class Witness: @unchecked Sendable {
                 self.excepted(Self.number(submission.jobs[exception.place].payload), exception)
             }
         case .repeated: self.count(.submitRepeated)
-        case .duplicate, .batchRefused, .sessionExpired: break
+        case .duplicate(let place, let existing): self.refused(submission, place, existing)
+        case .batchRefused, .sessionExpired: break
         }
     }
 
@@ -150,6 +179,8 @@ package final class Witness: @unchecked Sendable {
     func store(_ id: JobID, _ number: UInt64) {
         if self.stored.updateValue(number, forKey: id) != nil { self.fail("id \(id) was given twice") }
         if let order = self.limits[number]?.order { self.inOrder[order, default: []].insert(id) }
+        self.control.created[id] = self.now
+        self.checkRefused(number)
         self.holdsKey(id, number)
     }
 
@@ -159,7 +190,9 @@ package final class Witness: @unchecked Sendable {
     }
 
     private func updated(_ update: JobUpdate) {
-        if update.expected != .dead, self.terminal[update.id] != nil {
+        if update.expected == .dead {
+            self.revived(update.id)
+        } else if self.terminal[update.id] != nil {
             self.fail("job \(update.id) changed after it had ended")
         }
         if let history = update.history {
@@ -179,7 +212,8 @@ package final class Witness: @unchecked Sendable {
     func end(_ id: JobID, _ state: JobState) {
         guard let number = self.stored[id] else { return self.fail("job \(id) ended but was never stored") }
         if let order = self.limits[number]?.order { self.inOrder[order]?.remove(id) }
-        self.releasesKey(id, number)
+        self.releasesKey(id, number, state)
+        self.keeps(id, number, state)
         if let before = self.terminal.updateValue(state, forKey: id) {
             self.fail("job \(id) ended twice: \(before) and \(state)")
         }
@@ -211,7 +245,7 @@ package final class Witness: @unchecked Sendable {
         }
         self.running[id, default: []].insert(process)
         // The handler of a job that was cancelled on its way here is told to stop.
-        guard self.terminal[id] == nil else { return }
+        guard self.terminal[id] == nil else { return self.checkGone(id) }
         self.checkLimits(id)
         self.checkParents(of: id)
         self.checkPauses(id)
@@ -252,6 +286,7 @@ package final class Witness: @unchecked Sendable {
         self.checkOrigins(in: state)
         self.checkSchedules(in: state)
         self.checkServices()
+        self.checkKept(in: state)
         for id in self.acknowledged.keys.sorted() where self.terminal[id] == nil {
             return self.fail("job \(id) was acknowledged and never ended: \(Self.describe(id, in: state))")
         }
