@@ -137,6 +137,7 @@ extension Witness {
         self.count(.jobRevived)
         self.terminal[id] = nil
         self.control.revived.insert(id)
+        self.failures[id] = 0
         // A checkpoint goes with the job's end.
         if let number = self.payload(of: id) { self.leaving.saved[number] = nil }
         self.takesKeyAgain(id)
