@@ -9,7 +9,7 @@ extension NodeQueue {
         var jobs: [Delivery.Job] = []
         jobs.reserveCapacity(leases.count)
         for (sequence, job) in leases {
-            let traits = job.body.traits
+            let traits = job.body.traits.shared
             var place = known.count - 1
             while place >= 0, known[place] !== traits { place -= 1 }
             if place < 0 {

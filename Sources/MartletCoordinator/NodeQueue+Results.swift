@@ -93,7 +93,8 @@ extension NodeQueue {
         ) { result in
             guard case .success(let outcomes) = result else { return }
             let missing = Self.missing(outcomes)
-            await self.tellEnded(settlement.succeeded + settlement.completed.map(\.job))
+            await self.tellEnded(settlement.succeeded)
+            await self.tellEnded(settlement.completed.map(\.job))
             await self.carryOn(settlement.failed, due: dueTimes, missing: missing)
             await self.answer(report.number, settlement.verdicts, missing: missing, in: report)
             if report.isLast { await self.leave() }

@@ -171,17 +171,20 @@ package actor NodeQueue {
 
     /// Leases on these jobs have ended: their places under a limit are free.
     private func tellSettled(_ jobs: [QueuedJob], haveSucceeded: Bool = false) async {
-        let counted = jobs.filter(\.body.traits.isCounted)
+        var counted: [JobID] = []
+        for job in jobs where job.body.traits.isCounted { counted.append(job.id) }
         guard !counted.isEmpty else { return }
-        await self.context.dispatcher.settled(counted.map(\.id), haveSucceeded: haveSucceeded)
+        await self.context.dispatcher.settled(counted, haveSucceeded: haveSucceeded)
     }
 
     /// These jobs are over, and that is durable: those of their key that wait for it may run.
     func tellEnded(_ jobs: [QueuedJob]) async {
-        let ordered = jobs.filter { $0.share?.isOrdered ?? false }
-        if !ordered.isEmpty {
-            await self.context.dispatcher.ended(ordered.map { ReadyJob(id: $0.id, lane: $0.lane, share: $0.share) })
+        var ordered: [ReadyJob] = []
+        for job in jobs where job.body.traits.isCounted {
+            guard let share = job.share, share.isOrdered else { continue }
+            ordered.append(ReadyJob(id: job.id, lane: job.lane, share: share))
         }
+        if !ordered.isEmpty { await self.context.dispatcher.ended(ordered) }
     }
 
     // MARK: Beginning and end

@@ -1,4 +1,5 @@
-/// What many jobs have in common, resolved once: one object per template of a submit, shared by its jobs.
+/// What many jobs have in common, resolved once: one object per template of a submit, shared by its jobs. A job that
+/// brings something of its own with it has one to itself.
 package final class JobTraits: Sendable {
     package let lane: LaneID
     package let key: LaneKey
@@ -14,6 +15,9 @@ package final class JobTraits: Sendable {
     package let share: LaneShare?
     /// Whether the dispatcher may count it against a limit, so that it must hear when a lease on it ends.
     package let isCounted: Bool
+    /// Nil for most; here so that a queued job has no more than two references to count.
+    fileprivate let extras: JobExtras?
+    private let base: JobTraits?
 
     /// - Parameter isCapped: whether its queue or type has a limit, or it uses services.
     package init(
@@ -28,28 +32,45 @@ package final class JobTraits: Sendable {
         self.timeout = timeout
         self.retry = retry
         self.retention = retention
+        self.extras = nil
+        self.base = nil
     }
+
+    fileprivate init(_ base: JobTraits, extras: JobExtras) {
+        self.share = base.share
+        self.isCounted = base.isCounted
+        self.lane = base.lane
+        self.key = base.key
+        self.options = base.options
+        self.timeout = base.timeout
+        self.retry = base.retry
+        self.retention = base.retention
+        self.extras = extras
+        self.base = base
+    }
+
+    /// What the job has in common with others.
+    package var shared: JobTraits { self.base ?? self }
 }
 
 /// What is needed to run a job; kept in memory only while the byte budget allows, and read back from the store.
 package struct JobBody: Sendable {
-    package let traits: JobTraits
+    package private(set) var traits: JobTraits
     package let payload: Bytes
     package var history: JobHistory
     /// The store has more of it by now, a checkpoint: to be read anew before it runs again.
     package var isOutdated = false
-    /// Nil for most.
-    package private(set) var extras: JobExtras?
 
     package init(
         traits: JobTraits, payload: Bytes, history: JobHistory = JobHistory(), extras: JobExtras? = nil
     ) {
-        self.traits = traits
+        self.traits = extras.map { JobTraits(traits.shared, extras: $0) } ?? traits
         self.payload = payload
         self.history = history
-        self.extras = extras
     }
 
+    /// Nil for most.
+    package var extras: JobExtras? { self.traits.extras }
     package var revision: UInt32 { self.extras?.revision ?? 0 }
 
     /// The body of a job that a node has from an earlier epoch. If its payload was ever replaced, nobody knows which
@@ -57,7 +78,8 @@ package struct JobBody: Sendable {
     package var claimed: JobBody {
         guard self.revision > 0 else { return self }
         var body = self
-        body.extras = JobExtras(expires: self.extras?.expires, revision: .max)
+        body.traits = JobTraits(
+            self.traits.shared, extras: JobExtras(expires: self.extras?.expires, revision: .max))
         body.isOutdated = true
         return body
     }
