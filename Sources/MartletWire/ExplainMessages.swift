@@ -55,7 +55,7 @@ package struct ExplainJob: Message {
 }
 
 package struct JobExplanation: Message {
-    package static let kind = FrameKind.jobExplanation
+    package static let kind = FrameKind.jobExplained
 
     package var state: JobState
     package var reason: WaitReason
@@ -96,7 +96,7 @@ package struct ExplainQueue: Message {
 }
 
 package struct QueueExplanation: Message {
-    package static let kind = FrameKind.queueExplanation
+    package static let kind = FrameKind.queueExplained
 
     /// Ready jobs that wait for the same.
     package struct Part: Hashable, Sendable {

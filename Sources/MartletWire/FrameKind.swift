@@ -58,8 +58,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case pauseList = 163
     case serviceSet = 164
     case serviceList = 165
-    case jobExplanation = 166
-    case queueExplanation = 167
+    case jobExplained = 166
+    case queueExplained = 167
     case schedulePut = 180
     case scheduleList = 181
     case scheduleDetail = 182

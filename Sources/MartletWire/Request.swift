@@ -63,7 +63,7 @@ package enum Request: Sendable {
             case .report: .report(try Report(from: &reader))
             case .control: .control(try Control(from: &reader))
             case .acquire: .acquire(try Acquire(from: &reader))
-            default: throw WireError(.unexpectedKind, "a reply of kind \(reader.kind.rawValue), not a request")
+            default: throw WireError(.unexpectedKind, "a reply of kind \(reader.kind), not a request")
             }
     }
 }
@@ -81,7 +81,7 @@ package enum Reply<M: Message>: Sendable {
             switch reader.kind {
             case M.kind: return .message(try M(from: &reader))
             case .error: return .refused(try ErrorReply(from: &reader))
-            default: throw WireError(.unexpectedKind, "a frame of kind \(reader.kind.rawValue), not \(M.kind.rawValue)")
+            default: throw WireError(.unexpectedKind, "a frame of kind \(reader.kind), not \(M.kind)")
             }
         }
     }

@@ -18,7 +18,7 @@ import Testing
             let isForNodes = try Request.decode(sample.frame).isForNodes
             #expect(isForNodes == (64..<128).contains(sample.kind.rawValue))
         } else {
-            #expect(throws: WireError(.unexpectedKind, "a reply of kind \(sample.kind.rawValue), not a request")) {
+            #expect(throws: WireError(.unexpectedKind, "a reply of kind \(sample.kind), not a request")) {
                 try Request.decode(sample.frame)
             }
         }
@@ -35,7 +35,7 @@ import Testing
             Issue.record("not the refusal")
             return
         }
-        #expect(throws: WireError(.unexpectedKind, "a frame of kind 16, not 146")) {
+        #expect(throws: WireError(.unexpectedKind, "a frame of kind ping, not submitted")) {
             try Reply<Submitted>.decode(Ping().encoded())
         }
     }
