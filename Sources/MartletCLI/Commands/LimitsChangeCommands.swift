@@ -24,11 +24,12 @@ enum LimitsChangeCommands {
                 .option("key-rate", "RATE/PERIOD/BURST", "The rate of each key; none lifts it"),
                 .option("key-concurrency", "COUNT", "Jobs of each key at once; none lifts the limit"),
                 .flag("only", "Drop every limit that is not named here"),
+                .flag("new", "Add a service that nobody has named before"),
             ] + Self.options,
             examples: [
                 .init(command: "martlet limits set stripe --rate 200 --burst 40", meaning: "Twice as fast."),
                 .init(
-                    command: "martlet limits set maps --rate 50 --also 50000/1d/1000 --key-rate 5/1s/2",
+                    command: "martlet limits set maps --new --rate 50 --also 50000/1d/1000 --key-rate 5/1s/2",
                     meaning: "A daily limit beside the rate, and one for each tenant."),
             ],
             action: Self.set),
@@ -91,6 +92,12 @@ enum LimitsChangeCommands {
         try await CoordinatorSession.use(arguments, context) { session in
             let list: ServiceList = try await session.client.ask(ListServices())
             let known = list.services.first { $0.name == name }?.limits
+            guard known != nil || arguments.flag("new") else {
+                let nearest = NearestWord.to(name, among: list.services.map(\.name))
+                throw CommandError(
+                    .badInput, "there is no service \(HumanText.printable(name))",
+                    fix: nearest.map { "did you mean \($0)? --new adds one" } ?? "--new adds one")
+            }
             let limits = try Self.limits(arguments, from: arguments.flag("only") ? nil : known)
             if let problem = limits.problem() {
                 throw CommandError(.badInput, "\(name): \(problem)", fix: "the limits stay as they are")
