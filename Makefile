@@ -1,4 +1,4 @@
-.PHONY: help setup build release test examples example-video example-deletion lint format demo simulate mutants bench bench-groups clean
+.PHONY: help setup build release test examples example-video example-deletion lint format demo simulate mutants bench bench-blocked bench-groups clean
 
 SEEDS ?= 2000
 JOBS ?= 1000
@@ -57,6 +57,10 @@ mutants: setup ## Plants bugs one at a time; the simulation must find each withi
 bench: setup ## Measures throughput and latency beside a bare reference loop.
 	swift build -c release
 	python3 benchmarks/run.py
+
+bench-blocked: setup ## Measures what jobs that wait for a service cost the others, in ten pairs of runs.
+	swift build -c release --product cluster-benchmark
+	python3 benchmarks/blocked.py
 
 bench-groups: setup ## Measures a batch of a million jobs and workflows of 10,000: time and memory.
 	swift build -c release --product martlet

@@ -3,8 +3,8 @@ import Foundation
 /// End to end: a client, a coordinator and a node as three processes on this machine, every submit acknowledged after
 /// its fsync, every result durable.
 ///
-/// `cluster-benchmark throughput|latency|memory [--jobs N] [--batch N] [--slots N]` starts itself again in the other
-/// roles.
+/// `cluster-benchmark throughput|latency|memory [--jobs N] [--batch N] [--slots N] [--blocked N]`
+/// starts itself again in the other roles.
 @main
 struct ClusterBenchmark {
     static func main() async throws {
@@ -34,6 +34,8 @@ struct Settings {
     /// Tasks that submit side by side.
     var producers = 8
     var samples = 500
+    /// Jobs that wait for a service of one call a second meanwhile.
+    var blocked = 0
     var folder = ""
     var clients = ""
     var nodes = ""
@@ -50,6 +52,7 @@ struct Settings {
             case "--payload": self.payload = Int(value)!
             case "--producers": self.producers = Int(value)!
             case "--samples": self.samples = Int(value)!
+            case "--blocked": self.blocked = Int(value)!
             case "--folder": self.folder = value
             case "--clients": self.clients = value
             case "--nodes": self.nodes = value

@@ -37,6 +37,7 @@ final class Measurement {
         try self.start("coordinator")
         try self.start("node")
         let client = try await self.connect()
+        try await self.block(client)
         try await self.submitAll(client, type: "throughput", count: self.settings.jobs / 10)
         try await self.waitForBatches(of: self.settings.jobs / 10)
         let clock = ContinuousClock()
@@ -61,6 +62,7 @@ final class Measurement {
         try self.start("echo")
         let client = try await self.connect()
         try await self.waitForNode()
+        try await self.block(client)
         let disk = try DiskProbe(folder: self.settings.folder)
         let wire = try WireProbe(address: self.settings.echo)
         let warmUp = 50
@@ -101,9 +103,18 @@ final class Measurement {
 
     // MARK: Steps
 
-    private func submitAll(_ client: Client, type: String, count: Int) async throws {
+    private func block(_ client: Client) async throws {
+        var options = JobOptions()
+        options.services = ["slow"]
+        try await self.submitAll(client, type: "blocked", count: self.settings.blocked, options: options)
+    }
+
+    private func submitAll(
+        _ client: Client, type: String, count: Int, options: JobOptions = .standard
+    ) async throws {
         let payload = Payload(copying: [UInt8](repeating: 0x2a, count: self.settings.payload))
-        let batch = [RawJob](repeating: RawJob(type: type, payload: payload), count: self.settings.batch)
+        let job = RawJob(type: type, payload: payload, options: options)
+        let batch = [RawJob](repeating: job, count: self.settings.batch)
         let rounds = count / self.settings.batch / self.settings.producers
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<self.settings.producers {
@@ -133,7 +144,8 @@ final class Measurement {
         let connection = try NNGTransport(loop: self.loop).connect(to: self.settings.clients)
         while true {
             let frame = try await connection.request(ListQueues().encoded(), timeout: .seconds(10))
-            if try QueueList.decode(frame).queues.reduce(0, { $0 + $1.succeededTotal }) >= goal { break }
+            let lanes = try QueueList.decode(frame).queues.filter { $0.type != "blocked" }
+            if lanes.reduce(0, { $0 + $1.succeededTotal }) >= goal { break }
             try await self.loop.sleep(for: .milliseconds(10))
         }
         await connection.close()

@@ -14,7 +14,9 @@ enum CoordinatorRole {
             path: settings.folder + "/store.db", loop: ThreadLoop(name: "store"),
             readerLoop: ThreadLoop(name: "reader"))
         let coordinator = Coordinator(
-            settings: CoordinatorSettings(clientAddress: settings.clients, nodeAddress: settings.nodes, nodesMax: 64),
+            settings: CoordinatorSettings(
+                clientAddress: settings.clients, nodeAddress: settings.nodes, nodesMax: 64,
+                services: ["slow": ServiceLimits(rates: [RateLimit(tokens: 1, per: .seconds(1))])]),
             transport: NNGTransport(loop: loop), store: store, loop: loop,
             log: Log(level: .warning) { level, text, fields in print(level, text, fields) })
         try await loop.run { try await coordinator.run() }
@@ -31,6 +33,7 @@ enum NodeRole {
                 name: "bench", address: settings.nodes, slots: settings.slots, prefetchMax: 4096,
                 stateDirectory: settings.folder))
         worker.register(raw: "throughput") { _, _ in }
+        worker.register(raw: "blocked") { _, _ in }
         worker.register(raw: "latency") { payload, _ in
             let now = clock.now.nanoseconds
             let sent = payload.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
