@@ -103,10 +103,13 @@ final class Measurement {
 
     // MARK: Steps
 
+    /// Returns once the store has written back what these jobs left in its log.
     private func block(_ client: Client) async throws {
+        guard self.settings.blocked > 0 else { return }
         var options = JobOptions()
         options.services = ["slow"]
         try await self.submitAll(client, type: "blocked", count: self.settings.blocked, options: options)
+        try await self.loop.sleep(for: .seconds(3))
     }
 
     private func submitAll(
