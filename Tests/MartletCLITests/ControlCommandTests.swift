@@ -22,7 +22,7 @@ import Testing
     @Test(arguments: [("trap 'echo told >> seen; exit 3' TERM", "told\n"), ("trap '' TERM", "")])
     func aRunningProgramIsEnded(trap: String, seen: String) throws {
         let coordinator = try self.coordinator()
-        let script = "\(trap); touch seen; echo running >&2; while :; do sleep 0.01; done"
+        let script = "\(trap); touch seen; echo $$ >> pids; echo running >&2; while :; do sleep 0.01; done"
         let worker = try Server(
             ["worker", "-t", "t", "-s", "1", "--name", "w", "--kill-after", "200ms", "--exec", script],
             in: self.folder.url)
@@ -36,7 +36,11 @@ import Testing
         while try self.martlet("jobs", "list", "--state", "running", "--json").objects().isEmpty {}
         #expect(try String(contentsOf: self.folder.url.appending(path: "seen"), encoding: .utf8) == seen)
         #expect(try self.martlet("jobs", "cancel", "--state", "running").output == "1 job cancelled\n")
+        // The worker does not leave before the program, though the job is nobody's any more.
         #expect(worker.stop() == 0)
+        let pids = try String(contentsOf: self.folder.url.appending(path: "pids"), encoding: .utf8)
+        #expect(pids.split(separator: "\n").count == 2)
+        #expect(pids.split(separator: "\n").allSatisfy { kill(Int32($0)!, 0) == -1 && errno == ESRCH })
         #expect(coordinator.stop() == 0)
     }
 

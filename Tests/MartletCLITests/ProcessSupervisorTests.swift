@@ -22,6 +22,18 @@ private func run(
         #expect(await run("kill -9 $$", on: self.supervisor).ending == .signalled(9))
     }
 
+    /// Whether or not somebody cares, and however deaf it is.
+    @Test func nothingRunsOnAfterItsEnd() async throws {
+        let output = try Folder()
+        let file = output.url.appending(path: "pid").path
+        async let outcome = run("trap '' TERM; echo $$ > \(file); while :; do sleep 0.01; done", on: self.supervisor)
+        while (try? String(contentsOfFile: file, encoding: .utf8))?.hasSuffix("\n") != true { await Task.yield() }
+        await self.supervisor.stop()
+        #expect(await outcome.ending == .signalled(9))
+        let pid = try #require(Int32(String(contentsOfFile: file, encoding: .utf8).dropLast()))
+        #expect(kill(pid, 0) == -1 && errno == ESRCH)
+    }
+
     @Test func programFindsPayloadAndEnvironment() async {
         let outcome = await run(
             "read line; echo \"$line for $MARTLET_JOB_ID\" >&2", input: Array("{\"a\": 1}\n".utf8),

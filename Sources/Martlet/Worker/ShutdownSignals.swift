@@ -14,7 +14,7 @@ import Synchronization
 /// The signal's handler writes a byte into a pipe; a dispatch source on a queue of its own reads it, so that neither
 /// blocked pool threads nor the limits of signal handlers matter. A handler rather than `SIG_IGN`, because programs
 /// that this process starts would inherit the latter.
-final class ShutdownSignals: Sendable {
+package final class ShutdownSignals: Sendable {
     private struct Listener {
         let watch: ShutdownSignals
         let onSignal: @Sendable () -> Void
@@ -47,7 +47,7 @@ final class ShutdownSignals: Sendable {
 
     /// - Parameter onSignal: called at the first of `signals`. The second then does what it does by default: ends the
     ///   process.
-    init(_ signals: [Int32], onSignal: @escaping @Sendable () -> Void) {
+    package init(_ signals: [Int32], onSignal: @escaping @Sendable () -> Void) {
         self.signals = signals
         _ = Self.source
         Self.listeners.withLock { $0.append(Listener(watch: self, onSignal: onSignal)) }
@@ -63,7 +63,7 @@ final class ShutdownSignals: Sendable {
     var hasCome: Bool { self.came.load(ordering: .sequentiallyConsistent) }
 
     /// Listens no more. The signals do what they do by default once nobody listens.
-    func end() {
+    package func end() {
         let isLast = Self.listeners.withLock { listeners in
             listeners.removeAll { $0.watch === self }
             return listeners.isEmpty

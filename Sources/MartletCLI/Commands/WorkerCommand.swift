@@ -70,12 +70,17 @@ enum WorkerCommand {
             leavesResult: arguments.flag("result"))
         let worker = Worker(configuration)
         for type in types { worker.register(raw: type) { try await handler.run($0, $1) } }
-        do {
-            try await worker.run()
+        let signals = ShutdownSignals(Worker.shutdownSignals) { worker.drain() }
+        defer { signals.end() }
+        let ending: Result<Void, MartletError>
+        do throws(MartletError) {
+            ending = .success(try await worker.run(gracefulShutdownOn: []))
         } catch {
-            throw CommandError(error)
+            ending = .failure(error)
         }
-        supervisor.stop()
+        // Programs of jobs that were taken away may still be at it.
+        await supervisor.stop()
+        do { try ending.get() } catch { throw CommandError(error) }
     }
 
     /// What to run: the words after `--`, or `--exec` through the shell.

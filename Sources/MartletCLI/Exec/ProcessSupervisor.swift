@@ -16,7 +16,7 @@ final class ProcessSupervisor: Sendable {
     private enum Order {
         case start(UInt64, ChildRequest, CheckedContinuation<ChildOutcome, Never>)
         case end(UInt64)
-        case stop
+        case stop(CheckedContinuation<Void, Never>)
     }
 
     private struct Shared {
@@ -64,8 +64,8 @@ final class ProcessSupervisor: Sendable {
         return outcome
     }
 
-    /// Ends the thread. Only when no child runs any more.
-    func stop() { self.send(.stop) }
+    /// Ends the children that still run, by SIGTERM first, and then the thread. No child is started after it.
+    func stop() async { await withCheckedContinuation { self.send(.stop($0)) } }
 
     private func send(_ order: Order) {
         let mustWake = self.shared.withLock { shared in
@@ -86,21 +86,24 @@ final class ProcessSupervisor: Sendable {
 
     private func runChildren() {
         var children: [UInt64: RunningChild] = [:]
-        while true {
+        var stopping: CheckedContinuation<Void, Never>?
+        while stopping == nil || !children.isEmpty {
             for order in self.takeOrders() {
                 switch order {
                 case .start(let id, let request, let continuation):
-                    if self.shared.withLock({ $0.cancelled.contains(id) }) {
+                    if stopping != nil || self.shared.withLock({ $0.cancelled.contains(id) }) {
                         continuation.resume(
                             returning: ChildOutcome(ending: .notStarted("cancelled before its start"), errorTail: ""))
                     } else {
                         children[id] = RunningChild.start(request, reaper: self.reaper, continuation) { self.wake() }
                     }
                 case .end(let id): children[id]?.terminate(grace: self.grace)
-                case .stop:
-                    return
+                case .stop(let continuation):
+                    stopping = continuation
+                    for child in children.values { child.terminate(grace: self.grace) }
                 }
             }
+            guard stopping == nil || !children.isEmpty else { break }
             self.poll(children)
             let ended = self.reaper.takeEnded()
             for (id, child) in children {
@@ -112,6 +115,7 @@ final class ProcessSupervisor: Sendable {
                 }
             }
         }
+        stopping?.resume()
     }
 
     private func takeOrders() -> [Order] {
