@@ -19,11 +19,7 @@ enum BatchCommand {
                     .option("payload", "JSON", "What the callbacks get ({})"),
                     .option("queue", short: "q", "NAME", "The queue of the callbacks (default)"),
                     .option("within", "ID", "Count it as a member of another batch"),
-                    .option(
-                        "address", short: "a", "ADDRESS",
-                        "Where the coordinator is (MARTLET_ADDRESS; else cluster.json)"),
-                    .option("wait", "DURATION", "How long to go on trying (30s)"),
-                ],
+                ] + CommandTree.submitOptions,
                 examples: [
                     .init(
                         command: "martlet batch open \"account 7\" --on-end account.report",

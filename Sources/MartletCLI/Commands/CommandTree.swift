@@ -31,9 +31,15 @@ enum CommandTree {
         ])
 
     /// Options of the commands that ask the coordinator something.
-    static let connectionOptions: [OptionSpec] = [
-        .option(
-            "address", short: "a", "ADDRESS", "Where the coordinator is (MARTLET_ADDRESS; else as in cluster.json)"),
-        .option("wait", "DURATION", "How long to wait for an answer (5s)"),
+    static let connectionOptions = [
+        Self.address, .option("wait", "DURATION", "How long to wait for an answer (5s)"),
     ]
+
+    /// Where to submit, and how long to try: a coordinator that is away for a moment is waited for.
+    static let submitOptions = [
+        Self.address, .option("wait", "DURATION", "How long to go on trying (30s)"),
+    ]
+
+    private static let address = OptionSpec.option(
+        "address", short: "a", "ADDRESS", "Where the coordinator is (MARTLET_ADDRESS; else as in cluster.json)")
 }

@@ -46,9 +46,7 @@ enum SubmitCommand {
             .option("batch", "ID", "Add the job, or each job of --from, to an open batch"),
             .flag("await", "Wait until the job has ended and print its result; --retain is 1m unless given"),
             .option("skip", "LINES", "Pass over lines at the start of --from, to go on after a failure"),
-            .option("address", short: "a", "ADDRESS", "Where the coordinator is (MARTLET_ADDRESS; else cluster.json)"),
-            .option("wait", "DURATION", "How long to go on trying (30s)"),
-        ],
+        ] + CommandTree.submitOptions,
         examples: [
             .init(
                 command: "martlet submit mail.send '{\"to\": \"ann@example.com\"}' --delay 10m",

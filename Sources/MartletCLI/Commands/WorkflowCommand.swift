@@ -23,12 +23,8 @@ enum WorkflowCommand {
                     OperandSpec(name: "FILE", help: "A JSONL file; - is standard input"),
                 ],
                 options: [
-                    .option("queue", short: "q", "NAME", "The queue of jobs that name none (default)"),
-                    .option(
-                        "address", short: "a", "ADDRESS",
-                        "Where the coordinator is (MARTLET_ADDRESS; else cluster.json)"),
-                    .option("wait", "DURATION", "How long to go on trying (30s)"),
-                ],
+                    .option("queue", short: "q", "NAME", "The queue of jobs that name none (default)")
+                ] + CommandTree.submitOptions,
                 examples: [
                     .init(
                         command: "martlet workflow submit \"video 7\" video.jsonl",
