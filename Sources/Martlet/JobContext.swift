@@ -78,6 +78,7 @@ package final class JobKind: Sendable {
     package let type: String
     package let queue: String
     package let timeout: Duration
+    let timeoutNanoseconds: Int64
     package let tags: [String]
     package let metadata: [String: String]
     package let handler: Handler
@@ -93,6 +94,7 @@ package final class JobKind: Sendable {
         self.type = type
         self.queue = queue
         self.timeout = timeout
+        self.timeoutNanoseconds = timeout.wholeNanoseconds
         self.tags = tags
         self.metadata = metadata
         self.scope = scope

@@ -3,30 +3,21 @@ import MartletRuntime
 import MartletWire
 
 extension NodeQueue {
-    func delivery(_ number: UInt64, _ leases: [(sequence: UInt64, job: QueuedJob)]) -> Delivery {
-        var templates: [Delivery.Template] = []
-        var known: [JobTraits] = []
-        var jobs: [Delivery.Job] = []
-        jobs.reserveCapacity(leases.count)
-        for (sequence, job) in leases {
-            let traits = job.body.traits.shared
-            var place = known.count - 1
-            while place >= 0, known[place] !== traits { place -= 1 }
-            if place < 0 {
-                place = known.count
-                known.append(traits)
-                templates.append(
-                    Delivery.Template(
-                        type: traits.key.type, queue: traits.key.queue, timeout: traits.timeout,
-                        tags: traits.options.tags, metadata: traits.options.metadata))
+    /// The frame that brings these leases to the node.
+    func delivery(_ number: UInt64, _ run: LeaseRun) -> Bytes {
+        var plan = DeliveryPlan()
+        for case let job? in run.places { plan.add(job) }
+        return Delivery.encoded(
+            number: number, epoch: self.core.epoch, templates: plan.templates, count: plan.count,
+            payloadBytes: plan.payloadBytes, haveExtras: plan.haveExtras
+        ) { writer in
+            for (offset, place) in run.places.enumerated() {
+                guard let job = place else { continue }
+                writer.writeJob(
+                    id: job.id, leaseSequence: run.first + UInt64(offset), attempt: job.attempt,
+                    template: UInt16(plan.template(of: job)), payload: job.body.payload, extras: self.extras(of: job))
             }
-            jobs.append(
-                Delivery.Job(
-                    id: job.id, leaseSequence: sequence, attempt: job.attempt, template: UInt16(place),
-                    payload: job.body.payload,
-                    extras: self.extras(of: job)))
         }
-        return Delivery(number: number, epoch: self.core.epoch, templates: templates, jobs: jobs)
     }
 
     private func extras(of job: QueuedJob) -> Delivery.Extras? {
@@ -44,5 +35,37 @@ extension Delivery.Extras {
         guard extras.expires != nil || extras.checkpoint != nil || !extras.parents.isEmpty else { return nil }
         self.init(
             expiresIn: extras.expires.map { $0 - now }, checkpoint: extras.checkpoint, parents: extras.parents)
+    }
+}
+
+/// What a delivery's frame is to hold.
+private struct DeliveryPlan {
+    private(set) var templates: [Delivery.Template] = []
+    private(set) var count = 0
+    private(set) var payloadBytes = 0
+    private(set) var haveExtras = false
+    /// One a template.
+    private var known: [JobTraits] = []
+
+    mutating func add(_ job: QueuedJob) {
+        self.count += 1
+        self.payloadBytes += job.body.payload.count
+        if job.body.extras != nil || job.startBy != .distantFuture { self.haveExtras = true }
+        let traits = job.body.traits.shared
+        guard self.template(of: traits) < 0 else { return }
+        self.known.append(traits)
+        self.templates.append(
+            Delivery.Template(
+                type: traits.key.type, queue: traits.key.queue, timeout: traits.timeout, tags: traits.options.tags,
+                metadata: traits.options.metadata))
+    }
+
+    func template(of job: QueuedJob) -> Int { self.template(of: job.body.traits.shared) }
+
+    /// Jobs with the same traits mostly follow each other.
+    private func template(of traits: JobTraits) -> Int {
+        var place = self.known.count - 1
+        while place >= 0, self.known[place] !== traits { place -= 1 }
+        return place
     }
 }

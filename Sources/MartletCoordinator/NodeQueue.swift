@@ -282,8 +282,8 @@ package actor NodeQueue {
     private func perform(_ actions: [NodeQueueCore.Action]) async {
         for action in actions {
             switch action {
-            case .deliver(let exchange, let number, let leases):
-                self.take(exchange)?.reply(self.delivery(number, leases).encoded())
+            case .deliver(let exchange, let number, let run):
+                self.take(exchange)?.reply(self.delivery(number, run))
             case .supersedeFetch(let exchange):
                 let empty = Delivery(number: 0, epoch: self.core.epoch, templates: [], jobs: [])
                 self.take(exchange)?.reply(empty.encoded())

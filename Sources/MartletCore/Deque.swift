@@ -31,6 +31,15 @@ package struct Deque<Element> {
         self.count += 1
     }
 
+    /// Makes room for all of them at once.
+    @inlinable package mutating func append(contentsOf elements: some Collection<Element>) {
+        self.reserve(self.count + elements.count)
+        for element in elements {
+            self.storage[self.slot(self.count)] = element
+            self.count += 1
+        }
+    }
+
     @inlinable package mutating func prepend(_ element: Element) {
         self.growIfFull()
         self.head = (self.head + self.storage.count - 1) % self.storage.count
@@ -59,12 +68,15 @@ package struct Deque<Element> {
         return index < self.storage.count ? index : index - self.storage.count
     }
 
-    @inlinable mutating func growIfFull() {
-        guard self.count == self.storage.count else { return }
+    @inlinable mutating func growIfFull() { self.reserve(self.count + 1) }
+
+    @inlinable mutating func reserve(_ capacity: Int) {
+        guard capacity > self.storage.count else { return }
+        let capacity = max(2, capacity, self.count * 2)
         var grown = ContiguousArray<Element?>()
-        grown.reserveCapacity(max(2, self.count * 2))
+        grown.reserveCapacity(capacity)
         for offset in 0..<self.count { grown.append(self.storage[self.slot(offset)].take()) }
-        grown.append(contentsOf: repeatElement(nil, count: max(2, self.count * 2) - self.count))
+        grown.append(contentsOf: repeatElement(nil, count: capacity - self.count))
         self.storage = grown
         self.head = 0
     }

@@ -12,12 +12,16 @@ public struct Instant: Hashable, Comparable, Sendable {
 
     /// Saturates at both ends instead of trapping.
     public static func + (instant: Self, duration: Duration) -> Self {
-        let delta = duration.wholeNanoseconds
+        instant.advanced(by: duration.wholeNanoseconds)
+    }
+
+    /// For those who count each nanosecond: a `Duration` has 128 bits, which take their time to divide.
+    package func advanced(by delta: Int64) -> Self {
         if delta >= 0 {
-            let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(UInt64(delta))
+            let (sum, overflow) = self.nanoseconds.addingReportingOverflow(UInt64(delta))
             return Self(nanoseconds: overflow ? .max : sum)
         }
-        let (difference, overflow) = instant.nanoseconds.subtractingReportingOverflow(delta.magnitude)
+        let (difference, overflow) = self.nanoseconds.subtractingReportingOverflow(delta.magnitude)
         return Self(nanoseconds: overflow ? 0 : difference)
     }
 

@@ -1,4 +1,4 @@
-import MartletCore
+package import MartletCore
 
 extension Fetch {
     package func encode(into writer: inout FrameWriter) {
@@ -29,29 +29,29 @@ extension Delivery {
     }
 
     package func encode(into writer: inout FrameWriter) {
-        writer.record {
-            $0.write(self.number)
-            $0.write(self.epoch.rawValue)
-            $0.write(UInt32(self.templates.count))
-            $0.write(UInt32(self.jobs.count))
-        }
-        guard writer.isExtended else {
-            writer.records(self.templates)
-            writer.records(self.jobs)
-            return
-        }
-        for template in self.templates {
-            writer.record {
-                template.writeFields(to: &$0)
-                template.writeLaterFields(to: &$0)
-            }
-        }
-        for job in self.jobs {
-            writer.record {
-                job.writeFields(to: &$0)
-                Extras.write(job.extras, to: &$0)
-            }
-        }
+        writer.write(
+            deliveryOf: self.jobs.count, number: self.number, epoch: self.epoch, templates: self.templates)
+        writer.records(self.jobs)
+    }
+
+    /// Writes a frame without a value of each job first.
+    ///
+    /// - Parameters:
+    ///   - payloadBytes: of all jobs.
+    ///   - jobs: writes `count` jobs, see ``FrameWriter/writeJob(id:leaseSequence:attempt:template:payload:extras:)``.
+    package static func encoded(
+        number: UInt64, epoch: Epoch, templates: [Template], count: Int, payloadBytes: Int, haveExtras: Bool,
+        jobs: (inout FrameWriter) -> Void
+    ) -> Bytes {
+        let head = Delivery(number: number, epoch: epoch, templates: templates, jobs: [])
+        var writer = FrameWriter(
+            Self.kind,
+            bytesEstimate: head.frameBytesEstimate + payloadBytes
+                + count * (FrameHeader.recordPrefixBytesCount + Job.bytesMin),
+            isExtended: haveExtras || head.isExtended)
+        writer.write(deliveryOf: count, number: number, epoch: epoch, templates: templates)
+        jobs(&writer)
+        return writer.finish()
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
@@ -68,16 +68,54 @@ extension Delivery {
     }
 }
 
+extension FrameWriter {
+    fileprivate mutating func write(
+        deliveryOf count: Int, number: UInt64, epoch: Epoch, templates: [Delivery.Template]
+    ) {
+        self.record {
+            $0.write(number)
+            $0.write(epoch.rawValue)
+            $0.write(UInt32(templates.count))
+            $0.write(UInt32(count))
+        }
+        self.records(templates)
+    }
+
+    /// Writes a job of a ``Delivery``.
+    @inline(__always)
+    package mutating func writeJob(
+        id: JobID, leaseSequence: UInt64, attempt: UInt16, template: UInt16, payload: Bytes,
+        extras: @autoclosure () -> Delivery.Extras?
+    ) {
+        self.record {
+            $0.writeFields(
+                ofJob: id, leaseSequence: leaseSequence, attempt: attempt, template: template, payload: payload,
+                extras: extras())
+        }
+    }
+
+    @inline(__always)
+    fileprivate mutating func writeFields(
+        ofJob id: JobID, leaseSequence: UInt64, attempt: UInt16, template: UInt16, payload: Bytes,
+        extras: @autoclosure () -> Delivery.Extras?
+    ) {
+        self.write(id)
+        self.write(leaseSequence)
+        self.write(attempt)
+        self.write(template)
+        self.write(payload)
+        if self.isExtended { Delivery.Extras.write(extras(), to: &self) }
+    }
+}
+
 extension Delivery.Job: FrameRecord {
     static let bytesMin = 8 + 8 + 2 + 2 + 4
 
     @inline(__always)
     func writeFields(to writer: inout FrameWriter) {
-        writer.write(self.id)
-        writer.write(self.leaseSequence)
-        writer.write(self.attempt)
-        writer.write(self.template)
-        writer.write(self.payload)
+        writer.writeFields(
+            ofJob: self.id, leaseSequence: self.leaseSequence, attempt: self.attempt, template: self.template,
+            payload: self.payload, extras: self.extras)
     }
 
     @inline(__always)
@@ -152,6 +190,7 @@ extension Delivery.Template: FrameRecord {
         writer.write(self.timeout)
         writer.write(self.type)
         writer.write(self.queue)
+        if writer.isExtended { self.writeLaterFields(to: &writer) }
     }
 
     init(record reader: inout FrameReader) throws(WireError) {
@@ -163,7 +202,7 @@ extension Delivery.Template: FrameRecord {
         if reader.isExtended { try self.readLaterFields(from: &reader) }
     }
 
-    fileprivate func writeLaterFields(to writer: inout FrameWriter) {
+    private func writeLaterFields(to writer: inout FrameWriter) {
         writer.write(UInt16(clamping: self.tags.count))
         for tag in self.tags.prefix(Int(UInt16.max)) { writer.write(tag) }
         writer.write(UInt16(clamping: self.metadata.count))

@@ -157,11 +157,21 @@ package struct FrameReader {
     /// Bytes behind a u32 length, sharing the frame's memory.
     @inline(__always)
     package mutating func readBytes() throws(WireError) -> Bytes {
+        let range = try self.rangeOfBytes()
+        return self.frame[range]
+    }
+
+    /// Passes over what ``readBytes()`` would read.
+    @inline(__always)
+    mutating func skipBytes() throws(WireError) { _ = try self.rangeOfBytes() }
+
+    @inline(__always)
+    private mutating func rangeOfBytes() throws(WireError) -> Range<Int> {
         let length = Int(try self.read(UInt32.self))
         let start = self.position
         guard length <= self.recordEnd - start else { throw Self.recordTooShort() }
         self.position = start + length
-        return self.frame[start..<start + length]
+        return start..<start + length
     }
 
     /// Bytes behind a u32 length that must be `count`.

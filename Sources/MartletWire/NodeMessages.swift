@@ -140,6 +140,7 @@ package struct Delivery: Message {
             get { self.boxedExtras?.value }
             set { self.boxedExtras = newValue.map { Boxed($0) } }
         }
+        package var hasExtras: Bool { self.boxedExtras != nil }
         private var boxedExtras: Boxed<Extras>?
 
         package init(

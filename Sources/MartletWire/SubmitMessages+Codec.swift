@@ -86,7 +86,7 @@ extension Submit {
                 session: self.session, sequence: self.sequence,
                 templates: try reader.list(templateCount, "templates", max: Submit.templatesMax),
                 jobs: try reader.list(self.jobCount, "jobs", max: Submit.jobsMax) { reader throws(WireError) in
-                    guard try Submit.Job(record: &reader).template < templateCount else {
+                    guard try Submit.Job.checkedTemplate(record: &reader) < templateCount else {
                         throw FrameReader.outOfBounds("jobs.template", "is not an index into templates")
                     }
                 })
@@ -103,6 +103,21 @@ extension Submit.Job: CheckedRecord {
         writer.write(self.due == nil ? 0 : 1 as UInt8)
         writer.write(self.due?.microseconds ?? 0)
         writer.write(self.payload)
+    }
+
+    /// Reads it as ``init(record:)`` does, but for its template keeps nothing.
+    @inline(__always)
+    fileprivate static func checkedTemplate(record reader: inout FrameReader) throws(WireError) -> UInt16 {
+        let template: UInt16 = try reader.read()
+        _ = try reader.read(UInt8.self)
+        _ = try reader.readWallTime()
+        try reader.skipBytes()
+        return template
+    }
+
+    @inline(__always)
+    package static func check(record reader: inout FrameReader) throws(WireError) {
+        _ = try Self.checkedTemplate(record: &reader)
     }
 
     @inline(__always)

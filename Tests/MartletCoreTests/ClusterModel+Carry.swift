@@ -68,7 +68,7 @@ extension ClusterModel {
     mutating func perform(_ actions: [NodeQueueCore.Action], of key: NodeKey) {
         for action in actions {
             switch action {
-            case .deliver(_, let number, let leases): self.receive(number, leases, at: key)
+            case .deliver(_, let number, let run): self.receive(number, run.leases, at: key)
             case .order(_, let number, _, _):
                 if !self.random.once(in: 4) { self.workers[key]!.lastOrder = number }
             case .supersedeFetch, .supersedeControl: break

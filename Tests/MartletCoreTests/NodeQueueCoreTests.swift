@@ -54,9 +54,9 @@ private final class Bench {
         self.core.checkInvariants()
         return self.actions.map { action in
             switch action {
-            case .deliver(let exchange, let number, let leases):
+            case .deliver(let exchange, let number, let run):
                 "deliver \(number) on \(exchange.rawValue): "
-                    + leases.map { "\($0.job.id)@\($0.sequence)" }.joined(separator: " ")
+                    + run.leases.map { "\($0.job.id)@\($0.sequence)" }.joined(separator: " ")
             case .supersedeFetch(let exchange): "supersede fetch \(exchange.rawValue)"
             case .supersedeControl(let exchange): "supersede control \(exchange.rawValue)"
             case .order(let exchange, let number, let drain, let ended):
@@ -68,6 +68,12 @@ private final class Bench {
             case .died: "died"
             }
         }
+    }
+}
+
+extension LeaseRun {
+    var leases: [(sequence: UInt64, job: QueuedJob)] {
+        self.places.enumerated().compactMap { offset, job in job.map { (self.first + UInt64(offset), $0) } }
     }
 }
 

@@ -37,7 +37,7 @@ final class JobKindTable: Sendable {
             WorkerCore.Job(
                 id: job.id, token: LeaseToken(epoch: delivery.epoch, sequence: job.leaseSequence),
                 attempt: job.attempt, payload: job.payload, kind: kinds[Int(job.template)],
-                extras: job.extras.map { DeliveredExtras($0, at: now) })
+                extras: job.hasExtras ? job.extras.map { DeliveredExtras($0, at: now) } : nil)
         }
     }
 

@@ -29,12 +29,6 @@ extension WorkerCore {
         actions.append(.wakeReporter)
     }
 
-    /// When the leases end on this clock, unless they are renewed.
-    var leasesEndAt: Instant { self.renewedAt + self.leaseDuration }
-
-    /// When handlers are cancelled so that they have stopped before their leases end.
-    var cancelAt: Instant { self.renewedAt + self.leaseDuration * 4 / 5 }
-
     /// Whether anything is held under a lease; an unanswered heartbeat alone is nothing.
     var holdsLeases: Bool {
         !self.queue.isEmpty || self.linedCount > 0 || self.runningCount > 0 || !self.results.isEmpty

@@ -167,17 +167,22 @@ extension WorkerCore {
             for job in jobs { self.record(Report.Item(returning: job), into: &actions) }
             return
         }
-        for job in jobs {
-            if let batch = job.kind.batch {
-                self.lines[batch.line].add(job, at: now)
-                self.linedCount += 1
-            } else {
-                self.queue.append(job)
-            }
+        if self.lines.isEmpty {
+            self.queue.append(contentsOf: jobs)
+        } else {
+            for job in jobs { self.add(job, at: now) }
+        }
+        for job in jobs where job.extras != nil {
             if let startBy = job.extras?.startBy { self.watchStart(of: startBy, at: now, into: &actions) }
         }
         self.wakeSlots(at: now, into: &actions)
         self.planTick(at: self.cancelAt, into: &actions)
+    }
+
+    private mutating func add(_ job: Job, at now: Instant) {
+        guard let batch = job.kind.batch else { return self.queue.append(job) }
+        self.lines[batch.line].add(job, at: now)
+        self.linedCount += 1
     }
 
     mutating func wakeSlots(at now: Instant, into actions: inout [Action]) {
@@ -213,7 +218,8 @@ extension WorkerCore {
         guard !self.results.isEmpty || !checkpoints.items.isEmpty || now >= self.heartbeatDue || isLeaving else {
             return nil
         }
-        let items = checkpoints.items + self.takeResults(atMost: Report.itemsMax - checkpoints.items.count)
+        var items = self.takeResults(atMost: Report.itemsMax - checkpoints.items.count)
+        if !checkpoints.items.isEmpty { items = checkpoints.items + items }
         let isLast = isLeaving && self.results.isEmpty
         self.reportNumber += 1
         let report = Report(

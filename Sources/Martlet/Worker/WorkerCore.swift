@@ -125,9 +125,13 @@ package struct WorkerCore: Sendable {
     package internal(set) var generation: UInt64 = 0
     var key: UInt64 = 0
     var heartbeatInterval = Duration.seconds(1)
-    var leaseDuration = Duration.seconds(15)
+    var leaseDuration = Duration.seconds(15) { didSet { self.planLeases() } }
     /// When the request was sent whose answer renewed the leases last.
-    var renewedAt = Instant(nanoseconds: 0)
+    var renewedAt = Instant(nanoseconds: 0) { didSet { self.planLeases() } }
+    /// When the leases end on this clock, unless they are renewed.
+    private(set) var leasesEndAt = Instant(nanoseconds: 0)
+    /// When handlers are cancelled so that they have stopped before their leases end.
+    private(set) var cancelAt = Instant(nanoseconds: 0)
 
     var queue = Deque<Job>()
     /// Jobs that wait for their batch to fill.
@@ -185,6 +189,12 @@ package struct WorkerCore: Sendable {
         self.lines = profile.batches.map { BatchLine($0) }
         // A slot itself asks for the first job of a batch.
         self.batchRoom = min(Self.batchRoomMax, profile.batches.reduce(0) { $0 + $1.jobsMax - 1 })
+        self.planLeases()
+    }
+
+    private mutating func planLeases() {
+        self.leasesEndAt = self.renewedAt + self.leaseDuration
+        self.cancelAt = self.renewedAt + self.leaseDuration * 4 / 5
     }
 
     package var isRegistered: Bool { self.phase == .registered }
@@ -213,7 +223,7 @@ package struct WorkerCore: Sendable {
         switch self.slots[slot].state {
         case .running:
             guard let outcome else { preconditionFailure("a running slot has an outcome") }
-            self.measure((now - self.slots[slot].startedAt) / self.slots[slot].held.count)
+            self.measure(slot, until: now)
             self.finish(slot, outcome, into: &actions)
             self.slots[slot].state = .idle
         case .cancelled:
@@ -254,7 +264,7 @@ package struct WorkerCore: Sendable {
         self.returnOverdue(at: now, into: &actions)
         guard let job = self.queue.popFirst() else { return nil }
         self.isSingleNext = false
-        let deadline = now + job.kind.timeout
+        let deadline = now.advanced(by: job.kind.timeoutNanoseconds)
         self.slots[slot].start(at: now, deadline: deadline)
         self.slots[slot].hold(job)
         self.started(deadline, into: &actions)
@@ -279,8 +289,7 @@ package struct WorkerCore: Sendable {
 
     /// What should have started by now goes back: the coordinator ends it as expired, or lets it through again.
     private mutating func returnOverdue(at now: Instant, into actions: inout [Action]) {
-        while let job = self.queue.first, job.isOverdue(at: now, self.clock) {
-            _ = self.queue.popFirst()
+        while !self.queue.isEmpty, self.queue[0].isOverdue(at: now, self.clock), let job = self.queue.popFirst() {
             self.returnOverdue(job, into: &actions)
         }
     }
@@ -310,74 +319,5 @@ package struct WorkerCore: Sendable {
         guard !self.isOver else { return false }
         self.slots[slot].state = .idle
         return true
-    }
-
-    private mutating func finish(_ slot: Int, _ outcome: Outcome, into actions: inout [Action]) {
-        self.runningCount -= 1
-        for place in self.slots[slot].held.indices where self.slots[slot].held[place].isOurs {
-            self.finish(self.slots[slot].held[place], outcome.of(place), into: &actions)
-        }
-    }
-
-    private mutating func finish(_ job: HeldJob, _ outcome: Outcome, into actions: inout [Action]) {
-        switch outcome {
-        case .succeeded:
-            self.counts.succeeded += 1
-            self.record(job.item(.succeeded), into: &actions)
-        case .completed(let completion):
-            if let problem = self.problem(with: completion) {
-                return self.finish(job, .failed(problem, isRetryable: true), into: &actions)
-            }
-            self.counts.succeeded += 1
-            let result: Report.Item.Result = self.features.contains(.completions) ? .completed(completion) : .succeeded
-            self.record(job.item(result), into: &actions)
-        case .failed(let failure, let isRetryable, let output):
-            self.counts.failed += 1
-            let output = self.features.contains(.completions) ? output : .empty
-            self.record(job.item(.failed(failure, isRetryable: isRetryable, output: output)), into: &actions)
-        case .unavailable(let service, let retryAfter, let failure):
-            guard self.features.contains(.services) else {
-                return self.finish(job, .failed(failure, isRetryable: true), into: &actions)
-            }
-            self.counts.unavailable += 1
-            self.record(job.item(.unavailable(service: service, retryAfter: retryAfter)), into: &actions)
-        case .batch: preconditionFailure("the outcome of one job is not that of many")
-        }
-    }
-
-    /// An older coordinator would drop the follow-ups: better that the attempt fails.
-    private func problem(with completion: Completion) -> JobFailure? {
-        guard !completion.followUps.isEmpty, !self.features.contains(.completions) else { return nil }
-        return JobFailure(kind: "follow-ups", message: "the coordinator is of version 0.1.0, which knows no follow-ups")
-    }
-
-    /// A handler that was told to stop has ended: what it did not finish goes back.
-    private mutating func finishCancelled(_ slot: Int, _ outcome: Outcome?, into actions: inout [Action]) {
-        self.runningCount -= 1
-        for place in self.slots[slot].held.indices where self.slots[slot].held[place].isOurs {
-            let job = self.slots[slot].held[place]
-            switch outcome?.of(place) {
-            case .some(.succeeded), .some(.completed), .some(.unavailable):
-                self.finish(job, outcome!.of(place), into: &actions)
-            default: self.record(job.item(.returned), into: &actions)
-            }
-        }
-    }
-
-    private mutating func vacate(_ slot: Int, into actions: inout [Action]) {
-        self.slots[slot].state = .vacant
-        if self.isDraining { actions.append(.wakeReporter) }
-    }
-
-    mutating func record(_ item: Report.Item, into actions: inout [Action]) {
-        if case .returned = item.result { self.counts.returned += 1 }
-        self.resultsTextBytes += item.textBytes
-        if self.results.isEmpty { actions.append(.wakeReporter) }
-        self.results.append(item)
-    }
-
-    private mutating func measure(_ duration: Duration) {
-        let sample = duration.wholeNanoseconds
-        self.meanNanoseconds = self.meanNanoseconds.map { $0 + (sample - $0) / 16 } ?? sample
     }
 }

@@ -1,3 +1,16 @@
+/// Leases granted together, under sequences that follow each other.
+package struct LeaseRun: Sendable {
+    /// Sequence of the first place.
+    package let first: UInt64
+    /// Nil where the lease has ended since.
+    package let places: ContiguousArray<QueuedJob?>
+
+    package init(first: UInt64, places: ContiguousArray<QueuedJob?>) {
+        self.first = first
+        self.places = places
+    }
+}
+
 /// The leases of one node, found by their token without hashing: each delivery leased a run of sequences.
 package struct LeaseWindow: Sendable {
     private struct Batch: Sendable {
@@ -18,14 +31,19 @@ package struct LeaseWindow: Sendable {
 
     package init() {}
 
-    /// Leases `jobs` under the sequences from `first` on, which must be higher than all before.
+    /// Leases what is in `run`, all of it, under sequences that must be higher than all before.
+    package mutating func add(_ run: LeaseRun) {
+        guard !run.places.isEmpty else { return }
+        precondition(run.first >= self.nextSequence, "sequences grow")
+        let count = run.places.count
+        self.nextSequence = run.first + UInt64(count)
+        self.batches.append(Batch(first: run.first, jobs: run.places, count: count))
+        self.placeCount += count
+        self.count += count
+    }
+
     package mutating func add(_ jobs: [QueuedJob], first: UInt64) {
-        guard !jobs.isEmpty else { return }
-        precondition(first >= self.nextSequence, "sequences grow")
-        self.nextSequence = first + UInt64(jobs.count)
-        self.batches.append(Batch(first: first, jobs: ContiguousArray(jobs.lazy.map { $0 }), count: jobs.count))
-        self.placeCount += jobs.count
-        self.count += jobs.count
+        self.add(LeaseRun(first: first, places: ContiguousArray(jobs.lazy.map { $0 })))
     }
 
     /// The job under lease `sequence`, if that lease has not ended.
@@ -44,8 +62,8 @@ package struct LeaseWindow: Sendable {
     package mutating func remove(_ sequence: UInt64, of id: JobID? = nil) -> QueuedJob? {
         guard let index = self.batch(holding: sequence) else { return nil }
         let offset = Int(sequence - self.batches[index].first)
-        guard let job = self.batches[index].jobs[offset], id == nil || id == job.id else { return nil }
-        self.batches[index].jobs[offset] = nil
+        guard let held = self.batches[index].jobs[offset]?.id, id == nil || id == held else { return nil }
+        let job = self.batches[index].jobs[offset].take()
         self.batches[index].count -= 1
         self.count -= 1
         if self.batches[index].count == 0 {
@@ -124,6 +142,13 @@ package struct LeaseWindow: Sendable {
             index += 1
         }
         return found
+    }
+
+    /// The leases with these sequences that have not ended, in their places.
+    package func run(of sequences: Range<UInt64>) -> LeaseRun {
+        var places = ContiguousArray<QueuedJob?>(repeating: nil, count: sequences.count)
+        for (sequence, job) in self.leases(in: sequences) { places[Int(sequence - sequences.lowerBound)] = job }
+        return LeaseRun(first: sequences.lowerBound, places: places)
     }
 
     package func checkInvariants() {

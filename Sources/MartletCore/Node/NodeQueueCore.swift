@@ -10,7 +10,7 @@ package struct NodeQueueCore: Sendable {
 
     package enum Action: Sendable {
         /// Answer a fetch with these leases.
-        case deliver(ExchangeID, number: UInt64, leases: [(sequence: UInt64, job: QueuedJob)])
+        case deliver(ExchangeID, number: UInt64, LeaseRun)
         /// Answer a parked fetch with nothing: a later one took its place.
         case supersedeFetch(ExchangeID)
         case supersedeControl(ExchangeID)
@@ -112,7 +112,7 @@ package struct NodeQueueCore: Sendable {
     /// The dispatcher gave it jobs.
     package mutating func assign(_ jobs: [QueuedJob], sequences: inout LeaseSequence, into actions: inout [Action]) {
         guard !self.isPaused else { return self.withdraw(jobs, into: &actions) }
-        for job in jobs { self.unsent.append(job) }
+        self.unsent.append(contentsOf: jobs)
         self.deliver(sequences: &sequences, into: &actions)
     }
 
@@ -272,28 +272,35 @@ package struct NodeQueueCore: Sendable {
 
     mutating func deliver(sequences: inout LeaseSequence, into actions: inout [Action]) {
         guard let exchange = self.parkedFetch, self.isDelivered, !self.unsent.isEmpty, !self.hasEnded else { return }
-        var jobs: [QueuedJob] = []
-        var bytes = 0
-        while let job = self.unsent.first, jobs.isEmpty || bytes + job.body.payload.count <= Self.deliveryBytesMax {
-            bytes += job.body.payload.count + Self.jobOverhead
-            jobs.append(job)
-            _ = self.unsent.popFirst()
-        }
-        let first = sequences.take(jobs.count)
-        self.window.add(jobs, first: first)
-        self.lastDelivery = (self.lastDelivery.number + 1, first..<first + UInt64(jobs.count))
+        let count = self.deliverableCount
+        var places = ContiguousArray<QueuedJob?>()
+        places.reserveCapacity(count)
+        for _ in 0..<count { places.append(self.unsent.popFirst()) }
+        let run = LeaseRun(first: sequences.take(count), places: places)
+        self.window.add(run)
+        self.lastDelivery = (self.lastDelivery.number + 1, run.first..<run.first + UInt64(count))
         self.isDelivered = false
         self.parkedFetch = nil
-        let leases = jobs.enumerated().map { (sequence: first + UInt64($0.offset), job: $0.element) }
-        actions.append(.deliver(exchange, number: self.lastDelivery.number, leases: leases))
+        actions.append(.deliver(exchange, number: self.lastDelivery.number, run))
     }
 
     /// The last delivery was lost: the same one goes again.
     private mutating func redeliver(into actions: inout [Action]) {
         guard let exchange = self.parkedFetch else { return }
         self.parkedFetch = nil
-        let leases = self.window.leases(in: self.lastDelivery.sequences)
-        actions.append(.deliver(exchange, number: self.lastDelivery.number, leases: leases))
+        let run = self.window.run(of: self.lastDelivery.sequences)
+        actions.append(.deliver(exchange, number: self.lastDelivery.number, run))
+    }
+
+    /// How many unsent jobs go into one delivery.
+    private var deliverableCount: Int {
+        var bytes = 0
+        for offset in 0..<self.unsent.count {
+            let more = self.unsent[offset].body.payload.count
+            if offset > 0, bytes + more > Self.deliveryBytesMax { return offset }
+            bytes += more + Self.jobOverhead
+        }
+        return self.unsent.count
     }
 
     /// Jobs go into one delivery until it holds this many bytes.
