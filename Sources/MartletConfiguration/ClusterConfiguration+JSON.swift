@@ -4,8 +4,8 @@ extension ClusterConfiguration {
     /// The keys of `cluster.json`, by the path of the object that holds them; `*` stands for a name of the user's or a list's element.
     package static let keys: [String: [String]] = [
         "": [
-            "$schema", "listen", "connect", "tokenFile", "store", "limits", "leases", "retain", "queues", "jobTypes",
-            "services", "schedules", "worker",
+            "$schema", "listen", "connect", "tokenFile", "store", "limits", "leases", "dispatch", "retain", "queues",
+            "jobTypes", "services", "schedules", "worker",
         ],
         "listen": ["clients", "nodes"],
         "connect": ["clients", "nodes"],
@@ -14,6 +14,7 @@ extension ClusterConfiguration {
             "payloadMax", "nodesMax", "payloadCache", "pendingSubmitBytesMax", "submitJobsMax", "lanesMax",
         ],
         "leases": ["heartbeatInterval", "silentAfter", "duration"],
+        "dispatch": ["stealing"],
         "retain": ["succeeded", "dead", "cancelled", "expired", "bytesMax"],
         "queues.*.retain": ["succeeded", "dead", "cancelled", "expired", "bytesMax"],
         "queues.*": ["leaseDuration", "retainSucceeded", "retain", "concurrency", "keyConcurrency", "groups"],
@@ -68,6 +69,7 @@ extension ClusterConfiguration {
             store: try Self.store(fields),
             limits: try Self.limits(fields),
             leases: try Self.leases(fields),
+            dispatch: try Self.dispatch(fields),
             retention: retention,
             queues: try Self.named("queues", in: fields) { fields throws(ConfigurationError) in
                 try Self.queue(fields, retention: retention)
@@ -135,6 +137,11 @@ extension ClusterConfiguration {
             heartbeatInterval: try fields.duration("heartbeatInterval") ?? Leases.standard.heartbeatInterval,
             silentAfter: try fields.duration("silentAfter") ?? Leases.standard.silentAfter,
             duration: try fields.duration("duration") ?? Leases.standard.duration)
+    }
+
+    private static func dispatch(_ root: ObjectFields) throws(ConfigurationError) -> Dispatch {
+        guard let fields = try root.object("dispatch", known: Self.keys["dispatch"]) else { return .standard }
+        return Dispatch(stealing: try fields.boolean("stealing") ?? Dispatch.standard.stealing)
     }
 
     private static func named<T>(

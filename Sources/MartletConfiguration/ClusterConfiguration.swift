@@ -11,6 +11,7 @@ package struct ClusterConfiguration: Hashable, Sendable {
     package let store: Store
     package let limits: Limits
     package let leases: Leases
+    package let dispatch: Dispatch
     /// How long jobs that are over stay listed, where their queue does not say otherwise.
     package let retention: Retention
     /// Queues with settings of their own, by name.
@@ -29,7 +30,7 @@ package struct ClusterConfiguration: Hashable, Sendable {
     /// - Throws: the first relation that does not hold.
     package init(
         listen: Listen = .standard, connect: Connect? = nil, tokenFile: String? = nil, store: Store = .standard,
-        limits: Limits = .standard, leases: Leases = .standard,
+        limits: Limits = .standard, leases: Leases = .standard, dispatch: Dispatch = .standard,
         retention: Retention = .standard, queues: [String: Queue] = [:],
         jobTypes: [String: JobType] = [:], services: [String: ServiceLimits] = [:],
         schedules: [ScheduleDefinition] = [], worker: Worker = .standard, hasTokenInEnvironment: Bool = false
@@ -61,6 +62,7 @@ package struct ClusterConfiguration: Hashable, Sendable {
         self.store = store
         self.limits = limits
         self.leases = leases
+        self.dispatch = dispatch
         self.retention = retention
         self.queues = queues
         self.jobTypes = jobTypes
@@ -125,6 +127,18 @@ extension ClusterConfiguration {
         package static let kinds = ["sqlite", "memory"]
         package static let standard = Store.sqlite(path: Self.defaultPath)
         package static let defaultPath = "martlet.db"
+    }
+
+    /// How jobs are shared out among workers.
+    package struct Dispatch: Hashable, Sendable {
+        /// Whether workers give unstarted jobs back for others that are idle.
+        package let stealing: Bool
+
+        package static let standard = Dispatch()
+
+        package init(stealing: Bool = true) {
+            self.stealing = stealing
+        }
     }
 
     /// Settings of one queue.

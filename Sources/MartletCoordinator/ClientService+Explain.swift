@@ -27,7 +27,10 @@ extension ClientService {
         if view.state.isTerminal {
             return JobExplanation(state: view.state, reason: .over, since: view.finishedAt)
         }
-        if let node = view.node { return JobExplanation(state: view.state, reason: .running, subject: node) }
+        if let node = view.node {
+            return JobExplanation(
+                state: view.state, reason: WaitReason(await self.registry.place(of: id, on: node)), subject: node)
+        }
         if view.waits > 0 || view.state == .blocked {
             return JobExplanation(
                 state: view.state, reason: .dependencies, since: view.createdAt, ahead: UInt64(view.waits))
@@ -126,6 +129,15 @@ extension ClientService {
 }
 
 extension WaitReason {
+    init(_ place: HeldPlace) {
+        self =
+            switch place {
+            case .running: .running
+            case .waiting: .prefetched
+            case .askedBack: .askedBack
+            }
+    }
+
     init(_ blocker: DispatchCore.Blocker) {
         self =
             switch blocker {

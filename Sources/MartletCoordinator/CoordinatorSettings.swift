@@ -65,6 +65,8 @@ package struct CoordinatorSettings: Sendable {
     package let workflowRetention: Duration
     /// How long a batch stays visible after it has ended.
     package let batchRetention: Duration
+    /// Whether nodes give unstarted jobs back for those that are idle.
+    package let isStealing: Bool
 
     /// - Precondition: every bound is positive and `payloadMax` at most 7 MiB, so that a job fits a message.
     package init(
@@ -74,8 +76,10 @@ package struct CoordinatorSettings: Sendable {
         retention: Retention = .standard, queues: [String: QueueSettings] = [:],
         typeDefaults: [String: TypeDefaults] = [:], services: [String: ServiceLimits] = [:],
         schedules: [ScheduleDefinition] = [],
-        workflowRetention: Duration = .seconds(3600), batchRetention: Duration = .seconds(24 * 3600)
+        workflowRetention: Duration = .seconds(3600), batchRetention: Duration = .seconds(24 * 3600),
+        isStealing: Bool = true
     ) {
+        self.isStealing = isStealing
         precondition(workflowRetention >= .zero && batchRetention >= .zero, "a time to stay is not negative")
         self.workflowRetention = workflowRetention
         self.batchRetention = batchRetention
@@ -112,8 +116,12 @@ package struct CoordinatorSettings: Sendable {
         DispatchLimits(
             queues: self.queues.mapValues(\.limits), types: self.typeDefaults.compactMapValues(\.concurrency),
             services: self.services,
-            typeServices: self.typeDefaults.mapValues(\.services).filter { !$0.value.isEmpty })
+            typeServices: self.typeDefaults.mapValues(\.services).filter { !$0.value.isEmpty },
+            isStealing: self.isStealing)
     }
+
+    /// What it can do for nodes beyond version 0.1.0.
+    package var features: PeerFeatures { self.isStealing ? .current : PeerFeatures.current.subtracting(.stealing) }
 
     /// The times of a node that serves `queues`, all if empty: it has one heartbeat and so one lease duration, the
     /// longest that any of its queues asks for.

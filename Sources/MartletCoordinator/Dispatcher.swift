@@ -173,8 +173,13 @@ package actor Dispatcher {
         self.core.nodeClaimed(key, count: count, suspect: suspect)
     }
 
-    package func nodeChanged(_ key: NodeKey, creditTotal: UInt64, settledTotal: UInt64, isPaused: Bool) {
-        self.core.nodeChanged(key, creditTotal: creditTotal, settledTotal: settledTotal, isPaused: isPaused)
+    package func nodeChanged(_ key: NodeKey, _ standing: NodeStanding) {
+        self.core.nodeChanged(key, standing, at: self.loop.now)
+    }
+
+    /// What a node was asked for is here, or will not come.
+    package func askEnded(_ key: NodeKey, number: UInt64, gaveBack: Int) {
+        self.core.askEnded(key, number: number, gaveBack: gaveBack, at: self.loop.now)
     }
 
     package func nodeLeft(_ key: NodeKey) {
@@ -227,6 +232,12 @@ package actor Dispatcher {
                 if removed > 0 { await queue.forgo(removed) }
             } else {
                 self.giveBack(jobs)
+            }
+        case .askBack(let key, let ask):
+            if let queue = self.nodes[key] {
+                await queue.askBack(ask)
+            } else {
+                self.askEnded(key, number: ask.number, gaveBack: 0)
             }
         case .load(let line, let ids):
             self.loads.append((line, ids))

@@ -102,11 +102,13 @@ package actor NodeQueue {
         self.stuck = report.stuck
         self.core.credit(total: report.creditTotal)
         self.core.running(Array(report.running), at: self.context.loop.now)
+        if let standing = report.standing { self.core.took(mean: standing.meanDuration) }
         self.note(report)
         let settled = self.settle(report)
         let settlement = settled.settlement
         var actions: [NodeQueueCore.Action] = []
         if report.isDraining, !self.core.isDraining { self.core.drain(into: &actions) }
+        if let answered = report.standing?.answeredAsk { self.core.answered(answered, into: &actions) }
         for (service, retryAfter) in settled.unavailable {
             await self.context.dispatcher.serviceUnavailable(service, retryAfter: retryAfter)
             self.context.log(
@@ -163,10 +165,8 @@ package actor NodeQueue {
         if self.core.isPaused { await self.tellDispatcher() }
     }
 
-    private func tellDispatcher() async {
-        await self.context.dispatcher.nodeChanged(
-            self.key, creditTotal: self.core.dispatchCreditTotal, settledTotal: self.core.settledTotal,
-            isPaused: self.core.isPaused)
+    func tellDispatcher() async {
+        await self.context.dispatcher.nodeChanged(self.key, self.core.standing)
     }
 
     /// Leases on these jobs have ended: their places under a limit are free.
@@ -279,7 +279,7 @@ package actor NodeQueue {
 
     // MARK: Carrying out
 
-    private func perform(_ actions: [NodeQueueCore.Action]) async {
+    func perform(_ actions: [NodeQueueCore.Action]) async {
         for action in actions {
             switch action {
             case .deliver(let exchange, let number, let run):
@@ -289,8 +289,11 @@ package actor NodeQueue {
                 self.take(exchange)?.reply(empty.encoded())
             case .supersedeControl(let exchange):
                 self.take(exchange)?.reply(Order(number: 0).encoded())
-            case .order(let exchange, let number, let drain, let ended):
-                self.take(exchange)?.reply(Order(number: number, drain: drain, ended: ended).encoded())
+            case .order(let exchange, let number, let drain, let ended, let ask):
+                let wish = ask.map { self.wish($0) }
+                self.take(exchange)?.reply(Order(number: number, drain: drain, ended: ended, ask: wish).encoded())
+            case .askEnded(let number, let gaveBack):
+                await self.context.dispatcher.askEnded(self.key, number: number, gaveBack: gaveBack)
             case .giveBack(let jobs):
                 await self.context.dispatcher.giveBack(jobs)
             case .fail(let failed):
@@ -326,7 +329,8 @@ package actor NodeQueue {
             slots: self.registration.slots, queues: self.registration.queues.map(\.text),
             types: self.registration.types.map(\.text),
             leased: UInt32(clamping: self.core.heldCount), sinceHeard: self.context.loop.now - self.core.lastHeard,
-            succeededTotal: self.core.succeededTotal, failedTotal: self.core.failedTotal, stuck: self.stuck)
+            succeededTotal: self.core.succeededTotal, failedTotal: self.core.failedTotal, stuck: self.stuck,
+            steals: self.core.steals)
     }
 
     /// How many jobs it holds of each lane.

@@ -129,7 +129,7 @@ package actor NodeRegistry {
         request.answer(
             Registered(
                 key: queue.key.rawValue, epoch: self.epoch, heartbeatInterval: times.heartbeatInterval,
-                leaseDuration: times.leaseDuration, verdicts: verdicts, features: .current,
+                leaseDuration: times.leaseDuration, verdicts: verdicts, features: self.settings.features,
                 time: self.loop.now))
         await self.dispatcher.turn()
     }
@@ -182,7 +182,8 @@ package actor NodeRegistry {
         let key = NodeKey(rawValue: self.epoch.rawValue << 32 | self.lastKey)
         let core = NodeQueueCore(
             key: key, id: NodeID(name: message.name, incarnation: message.incarnation), slots: Int(message.slots),
-            epoch: self.epoch, times: times, lastDelivery: message.lastDelivery, at: self.loop.now)
+            epoch: self.epoch, times: times, givesBack: message.givesBack, lastDelivery: message.lastDelivery,
+            at: self.loop.now)
         let context = NodeQueue.Context(
             loop: self.loop, dispatcher: self.dispatcher, commitLog: self.commitLog, sequences: self.sequences,
             log: self.log, lanes: self.lanes, payloadMax: self.settings.payloadMax,
@@ -296,6 +297,12 @@ package actor NodeRegistry {
             for id in await queue.heldJobs() { holders[id] = queue.registration.name }
         }
         return holders
+    }
+
+    /// What a job does on the node of that name, which holds it.
+    package func place(of id: JobID, on name: String) async -> HeldPlace {
+        guard let queue = self.keysByName[name].flatMap({ self.queues[$0] }) else { return .running }
+        return await queue.place(of: id)
     }
 
     package func services() -> [NodeService] {

@@ -55,6 +55,8 @@ package struct PeerFeatures: OptionSet, Hashable, Sendable {
     package static let completions = PeerFeatures(rawValue: 1 << 1)
     /// The result `unavailable` in reports, and requests for tokens of services.
     package static let services = PeerFeatures(rawValue: 1 << 2)
+    /// Asks for jobs back that have not been started, and wants to hear in reports how long jobs take.
+    package static let stealing = PeerFeatures(rawValue: 1 << 3)
 
-    package static let current: PeerFeatures = [.rareOptions, .completions, .services]
+    package static let current: PeerFeatures = [.rareOptions, .completions, .services, .stealing]
 }

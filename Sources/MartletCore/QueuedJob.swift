@@ -60,6 +60,8 @@ package struct JobBody: Sendable {
     package var history: JobHistory
     /// The store has more of it by now, a checkpoint: to be read anew before it runs again.
     package var isOutdated = false
+    /// A node gave it back for others to run.
+    package var wasGivenBack = false
 
     package init(
         traits: JobTraits, payload: Bytes, history: JobHistory = JobHistory(), extras: JobExtras? = nil

@@ -23,9 +23,11 @@ private struct ObservedConnection: RequestConnection {
     func request(_ frame: Bytes, timeout: Duration) async throws(TransportError) -> Bytes {
         let answer = try await self.inner.request(frame, timeout: timeout)
         if let delivery = try? Delivery.decode(answer) { self.witness.delivered(delivery) }
+        if let order = try? Order.decode(answer), let ask = order.ask { self.witness.wasAsked(ask) }
         if let report = try? Report.decode(frame), !report.items.isEmpty,
             let reply = try? ReportReply.decode(answer)
         {
+            self.witness.answered(report, reply.verdicts)
             for (item, verdict) in zip(report.items, reply.verdicts) { self.observe(item, verdict) }
         }
         return answer

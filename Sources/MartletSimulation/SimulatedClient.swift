@@ -51,6 +51,7 @@ final class SimulatedClient: @unchecked Sendable {
 
     /// Several tasks at once, so that submits share frames and frames overlap.
     private func submitSome(_ client: Client) async {
+        if self.cluster.world.random.chance(0.05) { await self.submit(self.cluster.nextRush(), client) }
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<1 + self.cluster.world.random.below(3) {
                 switch self.cluster.world.random.below(10) {

@@ -217,6 +217,22 @@ final class SimulatedCluster: @unchecked Sendable {
         return NumberedJob(number: number, job: job)
     }
 
+    /// Short jobs, so that nodes fetch ahead, and then a few that may take long: what was fetched ahead of them waits, and
+    /// some nodes are done before the others.
+    func nextRush() -> [NumberedJob] {
+        (0..<30 + self.world.random.below(50)).map { place in
+            var number = self.nextNumber()
+            while place % 50 < 40, !SimulatedHandler.isShort(number: number) { number = self.nextNumber() }
+            let payload = withUnsafeBytes(of: number.littleEndian) { Array($0) }
+            let retry = RetryPolicy(maxAttempts: 4, initialBackoff: .milliseconds(100), maxBackoff: .seconds(2))
+            let options = JobOptions(timeout: .seconds(8), retry: retry)
+            self.witness.announce(number, Self.limits(of: "alpha", in: "q", options))
+            return NumberedJob(
+                number: number,
+                job: RawJob(type: "alpha", queue: "q", payload: Payload(copying: payload), options: options))
+        }
+    }
+
     /// Gives some jobs tags and metadata.
     private func label(_ options: inout JobOptions, _ number: UInt64) {
         guard self.world.random.chance(0.2) else { return }

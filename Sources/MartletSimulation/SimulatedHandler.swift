@@ -27,6 +27,12 @@ enum SimulatedHandler {
             checkpoints: random.chance(0.3) ? 1 + random.below(3) : 0)
     }
 
+    /// Whether it succeeds at once and within a few milliseconds.
+    static func isShort(number: UInt64) -> Bool {
+        guard case .succeed(let duration) = Self.act(number: number, attempt: 1) else { return false }
+        return duration < .milliseconds(6)
+    }
+
     static func act(number: UInt64, attempt: Int) -> Act {
         var random = SeededRandom(seed: number)
         let kind = random.unit()

@@ -9,6 +9,9 @@ final class SimulatedNode: @unchecked Sendable {
     /// Its jobs are handled a few at once.
     static let batchedType = "beta"
     static let slots = 4
+    static let prefetchMax = 16
+    /// How many times as long as on the others its handlers take, by node, where that is not long anyway.
+    static let slowness = [1, 1, 3]
 
     let index: Int
     let process: SimulatedProcess
@@ -25,7 +28,8 @@ final class SimulatedNode: @unchecked Sendable {
         self.process.clockOffset = cluster.world.random.duration(.zero, .seconds(5000))
         self.transport = cluster.network.transport(on: self.process, host: SimulatedCluster.host(ofNode: index))
         let options = WorkerConfiguration(
-            name: "node-\(index)", address: SimulatedCluster.nodeAddress, slots: Self.slots, prefetchMax: 8,
+            name: "node-\(index)", address: SimulatedCluster.nodeAddress, slots: Self.slots,
+            prefetchMax: Self.prefetchMax,
             drainTimeout: .seconds(2), logHandler: { _ in })
         let environment = Worker.Environment(
             loop: self.process, transport: ObservedTransport(inner: self.transport, witness: cluster.witness),
@@ -117,6 +121,11 @@ final class SimulatedNode: @unchecked Sendable {
         withUnsafeBytes(of: number.littleEndian) { Payload(copying: $0) }
     }
 
+    private func work(for duration: Duration) async throws {
+        let isLong = duration > .milliseconds(60)
+        try await self.process.sleep(for: isLong ? duration : duration * Self.slowness[self.index])
+    }
+
     private func handle(_ payload: Payload, _ context: JobContext) async throws {
         let number = Self.number(payload)
         let witness = self.cluster.witness
@@ -131,10 +140,10 @@ final class SimulatedNode: @unchecked Sendable {
         try await self.saveCheckpoints(number, context)
         switch SimulatedHandler.act(number: number, attempt: context.attempt) {
         case .succeed(let duration):
-            try await self.process.sleep(for: duration)
+            try await self.work(for: duration)
             try self.leave(number, payload, context)
         case .fail(let duration, let isRetryable):
-            try await self.process.sleep(for: duration)
+            try await self.work(for: duration)
             witness.count(.handlerFailed)
             if isRetryable { throw JobFailureError(kind: "simulated", message: "attempt \(context.attempt)") }
             throw NonRetryable("simulated")

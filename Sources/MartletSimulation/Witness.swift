@@ -15,6 +15,7 @@ package final class Witness: @unchecked Sendable {
         case duplicateMet, payloadReplaced, ranAgain, followUpCreated, endAwaited, checkpointSaved, checkpointSeen
         case jobRevived, jobDeleted, jobPurged, duplicateRefused, keyWindowMet, parentResultSeen, resultSeen
         case batchStreamed, batchCancelled, followUpJoined, ranAtItsTime, labelsSeen, keptTrimmed, keptPurged
+        case jobsAskedBack, jobGivenBack, stealOvertaken
     }
 
     /// A run of a handler that has begun and not ended.
@@ -62,6 +63,7 @@ package final class Witness: @unchecked Sendable {
     var groups = GroupWitness()
     var schedules = ScheduleWitness()
     var leaving = LeavingWitness()
+    var steals = StealWitness()
     var services = ServiceWitness()
     var control = ControlWitness()
     /// When the group of changes was committed that is looked at.

@@ -85,7 +85,7 @@ extension ListNodes {
 extension NodeList {
     package var frameBytesEstimate: Int { 64 + self.nodes.count * 192 }
 
-    package var isExtended: Bool { self.nodes.contains { $0.stuck > 0 } }
+    package var isExtended: Bool { self.nodes.contains { $0.stuck > 0 || $0.steals != StealCounts() } }
 
     package func encode(into writer: inout FrameWriter) {
         writer.record { $0.write(UInt32(self.nodes.count)) }
@@ -112,7 +112,13 @@ extension NodeView: FrameRecord {
         writer.write(self.name)
         writer.writeTexts(self.queues)
         writer.writeTexts(self.types)
-        if writer.isExtended { writer.write(self.stuck) }
+        guard writer.isExtended else { return }
+        writer.write(self.stuck)
+        guard self.steals != StealCounts() else { return }
+        writer.write(self.steals.asks)
+        writer.write(self.steals.asked)
+        writer.write(self.steals.gaveBack)
+        writer.write(self.steals.tookOver)
     }
 
     init(record reader: inout FrameReader) throws(WireError) {
@@ -127,6 +133,12 @@ extension NodeView: FrameRecord {
         self.queues = try reader.readTexts("queues")
         self.types = try reader.readTexts("types")
         self.stuck = reader.isExtended ? try reader.read() : 0
+        self.steals = StealCounts()
+        guard reader.isExtended, reader.bytesLeft >= 4 * 8 else { return }
+        self.steals.asks = try reader.read()
+        self.steals.asked = try reader.read()
+        self.steals.gaveBack = try reader.read()
+        self.steals.tookOver = try reader.read()
     }
 }
 

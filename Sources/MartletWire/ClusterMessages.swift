@@ -1,3 +1,5 @@
+package import MartletCore
+
 package struct ListQueues: Message {
     package static let kind = FrameKind.listQueues
 
@@ -72,11 +74,14 @@ package struct NodeView: Hashable, Sendable {
     package var failedTotal: UInt64
     /// Handlers that were told to stop and have not.
     package var stuck: UInt32
+    package var steals: StealCounts
 
     package init(
         name: String, incarnation: UInt64, status: Status, slots: UInt32, queues: [String], types: [String],
-        leased: UInt32, sinceHeard: Duration, succeededTotal: UInt64, failedTotal: UInt64, stuck: UInt32 = 0
+        leased: UInt32, sinceHeard: Duration, succeededTotal: UInt64, failedTotal: UInt64, stuck: UInt32 = 0,
+        steals: StealCounts = StealCounts()
     ) {
+        self.steals = steals
         self.stuck = stuck
         self.name = name
         self.incarnation = incarnation

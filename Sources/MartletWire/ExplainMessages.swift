@@ -41,6 +41,10 @@ package enum WaitReason: UInt8, Sendable, CaseIterable {
     case serviceKeys = 24
     case serviceTokens = 25
     case serviceKeyTokens = 26
+    /// A node has fetched it ahead and not started it.
+    case prefetched = 27
+    /// So it is, and the node was asked to give it back.
+    case askedBack = 28
 }
 
 /// Asks why a job is not running.

@@ -34,6 +34,8 @@ package struct Register: Message {
     package var types: RecordList<Name>
     /// The worker holds a file lock on its name: see ``supersedes(_:)``.
     package var holdsNameLock: Bool
+    /// Gives unstarted jobs back when it is asked to; workers of 0.1.0 do not.
+    package var givesBack: Bool
     /// The last delivery frame received in this incarnation, 0 if none.
     package var lastDelivery: UInt64
     /// 1, 2, 3 ... for each time that this incarnation sends a registration. The inventory of an earlier one says
@@ -43,8 +45,9 @@ package struct Register: Message {
 
     package init(
         name: String, incarnation: UInt64, slots: UInt32, prefetchMax: UInt32, queues: [String], types: [String],
-        holdsNameLock: Bool, lastDelivery: UInt64, number: UInt64, inventory: [Item]
+        holdsNameLock: Bool, givesBack: Bool = false, lastDelivery: UInt64, number: UInt64, inventory: [Item]
     ) {
+        self.givesBack = givesBack
         self.name = name
         self.incarnation = incarnation
         self.slots = slots
@@ -259,6 +262,21 @@ package struct Report: Message {
     package var progress: RecordList<Progress>
     /// Handlers that were told to stop and have not.
     package var stuck: UInt32
+    /// What helps to share work out; nil where the coordinator has no use for it.
+    package var standing: Standing?
+
+    package struct Standing: Hashable, Sendable {
+        /// How long jobs take here, as a moving average; zero if none has ended.
+        package var meanDuration: Duration
+        /// The last of the orders' wishes for jobs back that is answered: what is given back for it is in this report or
+        /// was in an earlier one. 0 if none.
+        package var answeredAsk: UInt64
+
+        package init(meanDuration: Duration, answeredAsk: UInt64) {
+            self.meanDuration = meanDuration
+            self.answeredAsk = answeredAsk
+        }
+    }
 
     package struct Progress: Hashable, Sendable {
         package var id: JobID
@@ -278,8 +296,9 @@ package struct Report: Message {
 
     package init(
         key: UInt64, number: UInt64, lastDelivery: UInt64, creditTotal: UInt64, isDraining: Bool, isLast: Bool,
-        running: [JobID], items: [Item], progress: [Progress] = [], stuck: UInt32 = 0
+        running: [JobID], items: [Item], progress: [Progress] = [], stuck: UInt32 = 0, standing: Standing? = nil
     ) {
+        self.standing = standing
         self.stuck = stuck
         self.progress = RecordList(progress)
         self.key = key
@@ -343,8 +362,29 @@ package struct Order: Message {
     package var drain: Bool
     /// Leases that have ended: cancel their handlers, report nothing.
     package var ended: [LeaseToken]
+    /// Jobs that others could run now. Only for nodes that said that they give back.
+    package var ask: Ask?
 
-    package init(number: UInt64, drain: Bool = false, ended: [LeaseToken] = []) {
+    /// Asks for jobs back that have not been started.
+    package struct Ask: Hashable, Sendable {
+        /// Grows with each; see ``Report/Standing/answeredAsk``.
+        package var number: UInt64
+        /// Void once the coordinator's clock may show this.
+        package var until: Instant
+        /// At most ``wantedMax``.
+        package var wanted: [LeaseToken]
+
+        package init(number: UInt64, until: Instant, wanted: [LeaseToken]) {
+            self.number = number
+            self.until = until
+            self.wanted = wanted
+        }
+
+        package static let wantedMax = 1024
+    }
+
+    package init(number: UInt64, drain: Bool = false, ended: [LeaseToken] = [], ask: Ask? = nil) {
+        self.ask = ask
         self.number = number
         self.drain = drain
         self.ended = ended

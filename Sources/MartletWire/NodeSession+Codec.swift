@@ -5,6 +5,8 @@ extension Register {
     package static let slotsMax: UInt32 = 65_536
     /// The most queues, and the most types, that a node may name.
     package static let namesMax = 1000
+    private static let lockBit: UInt8 = 1
+    private static let givesBackBit: UInt8 = 2
 
     package var frameBytesEstimate: Int { 512 + self.inventory.count * 32 }
 
@@ -13,7 +15,7 @@ extension Register {
             $0.write(self.incarnation)
             $0.write(self.slots)
             $0.write(self.prefetchMax)
-            $0.write(self.holdsNameLock ? 1 : 0 as UInt8)
+            $0.write((self.holdsNameLock ? Self.lockBit : 0) | (self.givesBack ? Self.givesBackBit : 0))
             $0.write(self.lastDelivery)
             $0.write(self.number)
             $0.write(UInt32(self.queues.count))
@@ -31,7 +33,9 @@ extension Register {
         self.incarnation = try reader.read()
         self.slots = try reader.read()
         self.prefetchMax = try reader.read()
-        self.holdsNameLock = try reader.read(UInt8.self) & 1 != 0
+        let bits: UInt8 = try reader.read()
+        self.holdsNameLock = bits & Self.lockBit != 0
+        self.givesBack = bits & Self.givesBackBit != 0
         self.lastDelivery = try reader.read()
         self.number = try reader.read()
         let queueCount: UInt32 = try reader.read()
@@ -159,20 +163,40 @@ extension Control {
 }
 
 extension Order {
+    private static let drainBit: UInt8 = 1
+    private static let askBit: UInt8 = 2
+
+    package var isExtended: Bool { self.ask != nil }
+
     package func encode(into writer: inout FrameWriter) {
         writer.record {
             $0.write(self.number)
-            $0.write(self.drain ? 1 : 0 as UInt8)
+            $0.write((self.drain ? Self.drainBit : 0) | (self.ask == nil ? 0 : Self.askBit))
             $0.write(UInt32(self.ended.count))
+            guard let ask else { return }
+            $0.write(ask.number)
+            $0.write(ask.until.nanoseconds)
+            $0.write(UInt32(ask.wanted.count))
         }
         writer.records(self.ended)
+        writer.records(self.ask?.wanted ?? [])
     }
 
     package init(from reader: inout FrameReader) throws(WireError) {
         try reader.nextRecord()
         self.number = try reader.read()
-        self.drain = try reader.read(UInt8.self) & 1 != 0
-        self.ended = try reader.records(try reader.read(), "ended")
+        let bits: UInt8 = try reader.read()
+        self.drain = bits & Self.drainBit != 0
+        let endedCount: UInt32 = try reader.read()
+        guard reader.isExtended, bits & Self.askBit != 0 else {
+            self.ended = try reader.records(endedCount, "ended")
+            return
+        }
+        let number: UInt64 = try reader.read()
+        let until = Instant(nanoseconds: try reader.read())
+        let wantedCount: UInt32 = try reader.read()
+        self.ended = try reader.records(endedCount, "ended")
+        self.ask = Ask(number: number, until: until, wanted: try reader.records(wantedCount, "wanted"))
     }
 }
 

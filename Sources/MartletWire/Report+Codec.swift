@@ -4,10 +4,11 @@ extension Report {
     private static let drainingBit: UInt8 = 1
     private static let lastBit: UInt8 = 2
     private static let stuckBit: UInt8 = 4
+    private static let standingBit: UInt8 = 8
 
     package var frameBytesEstimate: Int { 128 + self.running.count * 12 + self.items.count * 32 }
 
-    package var isExtended: Bool { !self.progress.isEmpty || self.stuck > 0 }
+    package var isExtended: Bool { !self.progress.isEmpty || self.stuck > 0 || self.standing != nil }
 
     package func encode(into writer: inout FrameWriter) {
         writer.record {
@@ -17,12 +18,15 @@ extension Report {
             $0.write(self.creditTotal)
             $0.write(
                 (self.isDraining ? Self.drainingBit : 0) | (self.isLast ? Self.lastBit : 0)
-                    | (self.stuck > 0 ? Self.stuckBit : 0))
+                    | (self.stuck > 0 ? Self.stuckBit : 0) | (self.standing == nil ? 0 : Self.standingBit))
             $0.write(UInt32(self.running.count))
             $0.write(UInt32(self.items.count))
             guard self.isExtended else { return }
             $0.write(UInt32(self.progress.count))
             if self.stuck > 0 { $0.write(self.stuck) }
+            guard let standing else { return }
+            $0.write(standing.meanDuration)
+            $0.write(standing.answeredAsk)
         }
         writer.records(self.running)
         writer.records(self.items)
@@ -42,6 +46,10 @@ extension Report {
         let itemCount: UInt32 = try reader.read()
         let progressCount: UInt32 = reader.isExtended ? try reader.read() : 0
         self.stuck = reader.isExtended && bits & Self.stuckBit != 0 ? try reader.read() : 0
+        if reader.isExtended, bits & Self.standingBit != 0 {
+            let mean = try reader.readDuration()
+            self.standing = Standing(meanDuration: max(.zero, mean), answeredAsk: try reader.read())
+        }
         guard self.number > 0 else { throw FrameReader.outOfBounds("number", "must not be 0") }
         self.running = try reader.list(runningCount, "running", max: Int(Register.slotsMax))
         self.items = try reader.list(itemCount, "items", max: Self.itemsMax)

@@ -26,6 +26,7 @@ private func read(_ json: String, hasToken: Bool = false) throws -> ClusterConfi
              "tokenFile": "token", "store": {"kind": "sqlite", "path": "/var/m.db"},
              "limits": {"payloadMax": "2MiB", "nodesMax": 7, "payloadCache": "8MiB", "pendingSubmitBytesMax": "9MiB",
                         "submitJobsMax": 11, "lanesMax": 12},
+             "dispatch": {"stealing": false},
              "leases": {"heartbeatInterval": "100ms", "silentAfter": "2s", "duration": "3s"},
              "queues": {"mail.eu": {"leaseDuration": "1m", "retainSucceeded": "1d", "concurrency": 20,
                                      "keyConcurrency": 2, "groups": {"big": 4}}},
@@ -43,6 +44,7 @@ private func read(_ json: String, hasToken: Bool = false) throws -> ClusterConfi
                 payloadMax: 2 << 20, nodesMax: 7, payloadCache: 8 << 20, pendingSubmitBytesMax: 9 << 20,
                 submitJobsMax: 11, lanesMax: 12),
             leases: .init(heartbeatInterval: .milliseconds(100), silentAfter: .seconds(2), duration: .seconds(3)),
+            dispatch: .init(stealing: false),
             queues: [
                 "mail.eu": .init(
                     leaseDuration: .seconds(60), retention: Retention(succeeded: .seconds(86400)), concurrency: 20,
@@ -69,7 +71,7 @@ private func read(_ json: String, hasToken: Bool = false) throws -> ClusterConfi
         (
             "{\"nonsense\": 1}",
             "cluster.json:1:2: nonsense: unknown key; known here: listen, connect, tokenFile, store, limits, leases, "
-                + "retain, queues, jobTypes, services, schedules, worker"
+                + "dispatch, retain, queues, jobTypes, services, schedules, worker"
         ),
         (
             "{\"queues\": {\"mail\": {\"leaseDuration\": 3}}}",

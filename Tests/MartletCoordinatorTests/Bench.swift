@@ -128,12 +128,13 @@ final class Bench: @unchecked Sendable {
 
     func node(
         _ name: String, incarnation: UInt64 = 1, slots: UInt32 = 4, queues: [String] = [], types: [String] = ["Send"],
-        holdsLock: Bool = false, held: [Register.Item] = [], lastDelivery: UInt64 = 0
+        holdsLock: Bool = false, held: [Register.Item] = [], lastDelivery: UInt64 = 0,
+        givesBack: Bool = false
     ) async throws -> TestNode {
         self.lastRegistration += 1
         let register = Register(
             name: name, incarnation: incarnation, slots: slots, prefetchMax: 0, queues: queues, types: types,
-            holdsNameLock: holdsLock, lastDelivery: lastDelivery,
+            holdsNameLock: holdsLock, givesBack: givesBack, lastDelivery: lastDelivery,
             number: self.lastRegistration, inventory: held)
         let connection = try self.connect(to: Self.nodes)
         let registered: Registered = try await connection.ask(register)

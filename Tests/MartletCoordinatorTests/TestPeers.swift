@@ -109,14 +109,15 @@ final class TestNode: @unchecked Sendable {
     @discardableResult
     func report(
         _ items: [(Held, Report.Item.Result)] = [], running: [JobID] = [], number: UInt64? = nil,
-        isDraining: Bool = false, isLast: Bool = false, progress: [Report.Progress] = [], stuck: UInt32 = 0
+        isDraining: Bool = false, isLast: Bool = false, progress: [Report.Progress] = [], stuck: UInt32 = 0,
+        standing: Report.Standing? = nil
     ) async throws -> [ReportReply.Verdict] {
         if number == nil { self.lastReport += 1 }
         let report = Report(
             key: self.registered.key, number: number ?? self.lastReport, lastDelivery: self.received,
             creditTotal: self.credit, isDraining: isDraining, isLast: isLast, running: running,
             items: items.map { Report.Item(id: $0.0.id, token: $0.0.token, result: $0.1) }, progress: progress,
-            stuck: stuck)
+            stuck: stuck, standing: standing)
         let reply: ReportReply = try await self.connection.ask(report)
         return reply.verdicts
     }

@@ -17,8 +17,7 @@ extension ClusterModel {
 
     mutating func tell(_ key: NodeKey) {
         guard let core = self.workers[key]?.core else { return }
-        self.dispatch.nodeChanged(
-            key, creditTotal: core.dispatchCreditTotal, settledTotal: core.settledTotal, isPaused: core.isPaused)
+        self.dispatch.nodeChanged(key, core.standing, at: self.now)
     }
 
     mutating func giveBack(_ jobs: [QueuedJob]) {
@@ -69,8 +68,13 @@ extension ClusterModel {
         for action in actions {
             switch action {
             case .deliver(_, let number, let run): self.receive(number, run.leases, at: key)
-            case .order(_, let number, _, _):
-                if !self.random.once(in: 4) { self.workers[key]!.lastOrder = number }
+            case .order(_, let number, _, _, let ask):
+                guard !self.random.once(in: 4) else { continue }
+                self.workers[key]!.lastOrder = number
+                if let ask { self.workers[key]!.ask = ask }
+            case .askEnded(let number, let gaveBack):
+                self.dispatch.askEnded(key, number: number, gaveBack: gaveBack, at: self.now)
+                self.gaveBackTotal += gaveBack
             case .supersedeFetch, .supersedeControl: break
             case .giveBack(let jobs): self.giveBack(jobs)
             case .fail(let failed):

@@ -26,6 +26,17 @@ struct ClusterModel {
         var lastOrder: UInt64 = 0
         /// A report's results that have not been judged: the coordinator may have ended their leases since.
         var ended: [(id: JobID, token: LeaseToken)] = []
+        /// Jobs that it was asked for and has not answered for.
+        var ask: NodeQueueCore.LiveAsk?
+
+        /// Takes out what it was asked for and has not started: it runs the first that it holds.
+        mutating func takeAsked() -> [(id: JobID, token: LeaseToken)] {
+            guard let ask = self.ask else { return [] }
+            let unstarted = self.held.dropFirst(self.slots)
+            let taken = unstarted.filter { ask.sequences.contains($0.token.sequence) }
+            self.held = self.held.prefix(self.slots) + unstarted.filter { !ask.sequences.contains($0.token.sequence) }
+            return taken
+        }
     }
 
     static let keys = [
@@ -81,6 +92,8 @@ struct ClusterModel {
     var grants: [(time: Instant, use: ServiceUse)] = []
     /// Deaths of nodes with several jobs on them must never be final for one of them.
     var quarantined: [JobID] = []
+    /// Jobs that came back because others were idle.
+    var gaveBackTotal = 0
 
     init(seed: UInt64, isRecovering: Bool = false, limits: DispatchLimits = .none) {
         self.random = SeededRandom(seed: seed)
@@ -115,7 +128,7 @@ struct ClusterModel {
         let slots = 1 + self.random.below(4)
         let core = NodeQueueCore(
             key: key, id: NodeID(name: "n\(key.rawValue)", incarnation: 1), slots: slots, epoch: Self.epoch,
-            times: SessionTimes(), lastDelivery: 0, at: self.now)
+            times: SessionTimes(), givesBack: key.rawValue % 4 > 0, lastDelivery: 0, at: self.now)
         self.workers[key] = Worker(core: core, slots: slots, credit: UInt64(slots + self.random.below(20)))
         let kind = service ?? self.random.below(3)
         self.serviceOf[key] = kind
@@ -152,6 +165,7 @@ struct ClusterModel {
         guard var worker = self.workers[key], !worker.core.hasEnded else { return }
         var settlement = NodeQueueCore.Settlement()
         var items: [(id: JobID, token: LeaseToken, result: NodeQueueCore.Result)] = []
+        items += worker.takeAsked().map { ($0.id, $0.token, .returned) }
         for _ in 0..<min(most, worker.held.count) where !self.poison.contains(worker.held[0].id) {
             let (id, token) = worker.held.removeFirst()
             let failure = JobFailure(kind: "test", message: "no")
@@ -172,7 +186,12 @@ struct ClusterModel {
         for job in settlement.succeeded { self.finish(job.id) }
         for attempt in settlement.failed { self.dispatch.settled(attempt.job.id, at: self.now) }
         worker.core.running(worker.held.prefix(worker.slots).map(\.id), at: self.now)
+        worker.core.took(mean: .milliseconds(Int64(20 + key.rawValue % 5)))
+        var answers: [NodeQueueCore.Action] = []
+        if let ask = worker.ask { worker.core.answered(ask.number, into: &answers) }
+        worker.ask = nil
         self.workers[key] = worker
+        self.perform(answers, of: key)
         self.settle(settlement.failed)
         self.giveBack(settlement.returned)
         self.tell(key)
@@ -220,7 +239,7 @@ struct ClusterModel {
         var worker = self.workers[next]!
         worker.core = NodeQueueCore(
             key: next, id: old.core.id, slots: old.slots, epoch: Self.epoch, times: SessionTimes(),
-            lastDelivery: old.received, at: self.now)
+            givesBack: old.core.givesBack, lastDelivery: old.received, at: self.now)
         worker.received = old.received
         worker.held = old.held.filter { old.core.lease(of: $0.id, named: $0.token) != nil }
         worker.isDraining = old.isDraining
@@ -256,6 +275,11 @@ struct ClusterModel {
         for action in actions {
             switch action {
             case .load(let line, let ids): self.loads.append((line, ids))
+            case .askBack(let key, let ask):
+                var events: [NodeQueueCore.Action] = []
+                self.workers[key]!.core.askBack(ask, into: &events)
+                self.perform(events, of: key)
+                self.tell(key)
             case .assign(let key, let jobs):
                 precondition(!jobs.isEmpty && !(self.workers[key]?.core.hasEnded ?? true), "work goes to live nodes")
                 for job in jobs {

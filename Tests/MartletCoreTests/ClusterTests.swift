@@ -49,6 +49,24 @@ import Testing
         #expect(pending.count == model.dispatch.readyCount)
     }
 
+    /// With time for the dispatcher to look around after each event.
+    @Test func jobsAreStolenAndNoneIsLost() {
+        var gaveBackTotal = 0
+        for seed in 101...108 as ClosedRange<UInt64> {
+            var model = ClusterModel(seed: seed)
+            for _ in 0..<700 {
+                Self.step(&model)
+                model.now = model.now + .milliseconds(25)
+                model.assign()
+                model.checkInvariants()
+            }
+            gaveBackTotal += model.gaveBackTotal
+            Self.calm(&model)
+            #expect(model.store.filter { !$0.value.isOver }.allSatisfy { $0.value.lane == 4 })
+        }
+        #expect(gaveBackTotal > 5, "next to nothing was ever stolen")
+    }
+
     private static func step(_ model: inout ClusterModel) {
         let keys = model.workers.keys.sorted()
         let key = keys.isEmpty ? nil : keys[model.random.below(keys.count)]

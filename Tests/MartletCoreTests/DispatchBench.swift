@@ -46,10 +46,9 @@ final class DispatchBench {
     }
 
     private func tell(_ key: UInt64) {
-        self.core.nodeChanged(
-            NodeKey(rawValue: key), creditTotal: self.credit[key, default: 0],
-            settledTotal: self.settled[key, default: 0],
-            isPaused: false)
+        let standing = NodeStanding(
+            creditTotal: self.credit[key, default: 0], settledTotal: self.settled[key, default: 0], isPaused: false)
+        self.core.nodeChanged(NodeKey(rawValue: key), standing, at: self.now)
     }
 
     /// What was assigned in one turn, in order.
@@ -64,6 +63,8 @@ final class DispatchBench {
                 got += jobs.map(\.id.rawValue)
                 self.held[key.rawValue, default: []] += jobs
             case .load(let line, let ids): self.loads.append((line, ids))
+            case .askBack(let key, let ask):
+                self.core.askEnded(key, number: ask.number, gaveBack: 0, at: self.now)
             }
         }
         self.core.checkInvariants()

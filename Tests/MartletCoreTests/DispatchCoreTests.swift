@@ -33,8 +33,8 @@ private final class Bench {
     }
 
     func change(_ key: UInt64, credit: UInt64, settled: UInt64 = 0, isPaused: Bool = false) {
-        self.core.nodeChanged(
-            NodeKey(rawValue: key), creditTotal: credit, settledTotal: settled, isPaused: isPaused)
+        let standing = NodeStanding(creditTotal: credit, settledTotal: settled, isPaused: isPaused)
+        self.core.nodeChanged(NodeKey(rawValue: key), standing, at: self.now)
     }
 
     func claim(_ id: UInt64, lane: UInt32) -> Bool {
@@ -51,6 +51,7 @@ private final class Bench {
             switch action {
             case .assign(let key, let jobs): got[key.rawValue, default: []] += jobs.map(\.id.rawValue)
             case .load(let line, let ids): self.loads.append((line, ids))
+            case .askBack: break
             }
         }
         self.core.checkInvariants()
@@ -213,7 +214,8 @@ private final class Bench {
         }
         let node = NodeKey(rawValue: 1)
         core.nodeJoined(node, service: NodeService(queues: [], types: ["X"]), slots: 1000, at: now)
-        core.nodeChanged(node, creditTotal: 1000, settledTotal: 0, isPaused: false)
+        core.nodeChanged(
+            node, NodeStanding(creditTotal: 1000, settledTotal: 0, isPaused: false), at: .seconds(0))
         var assigned = 0
         var loads: [(line: DispatchCore.LineID, ids: [JobID])] = []
         for _ in 0..<1000 where assigned < 200 {
@@ -223,6 +225,7 @@ private final class Bench {
                 switch action {
                 case .assign(_, let jobs): assigned += jobs.count
                 case .load(let line, let ids): loads.append((line, ids))
+                case .askBack: break
                 }
             }
             #expect(loads.count <= 32 && DispatchCore.loadsMax == 32)

@@ -114,7 +114,8 @@ import Testing
         }
         core.nodeJoined(
             NodeKey(rawValue: 1), service: NodeService(queues: [], types: ["X"]), slots: 60, at: now)
-        core.nodeChanged(NodeKey(rawValue: 1), creditTotal: 60, settledTotal: 0, isPaused: false)
+        core.nodeChanged(
+            NodeKey(rawValue: 1), NodeStanding(creditTotal: 60, settledTotal: 0, isPaused: false), at: now)
         var actions: [DispatchCore.Action] = []
         core.assign(at: now, into: &actions)
         guard case .assign(_, let jobs)? = actions.first else { fatalError("nothing was assigned") }

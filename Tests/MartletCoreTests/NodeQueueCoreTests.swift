@@ -1,91 +1,11 @@
 import MartletCore
 import Testing
 
-/// One node's queue with what it asked its actor to do.
-private final class Bench {
-    var core: NodeQueueCore
-    var sequences = LeaseSequence()
-    var actions: [NodeQueueCore.Action] = []
-    var now = Instant.seconds(0)
-    private var lastExchange: UInt64 = 0
-
-    init(slots: Int = 2, lastDelivery: UInt64 = 0, epoch: UInt64 = 5) {
-        self.core = NodeQueueCore(
-            key: NodeKey(rawValue: 1), id: NodeID(name: "n", incarnation: 9), slots: slots,
-            epoch: Epoch(rawValue: epoch), times: SessionTimes(), lastDelivery: lastDelivery, at: self.now)
-    }
-
-    func exchange() -> NodeQueueCore.ExchangeID {
-        self.lastExchange += 1
-        return .init(rawValue: self.lastExchange)
-    }
-
-    func assign(_ jobs: [QueuedJob]) {
-        self.core.assign(jobs, sequences: &self.sequences, into: &self.actions)
-    }
-
-    func fetch(received: UInt64, credit: UInt64 = 100) {
-        let exchange = self.exchange()
-        self.core.fetch(
-            exchange, lastDelivery: received, creditTotal: credit, sequences: &self.sequences, at: self.now,
-            into: &self.actions)
-    }
-
-    func revoke(_ id: UInt64) -> Bool { self.core.revoke(JobID(rawValue: id), into: &self.actions) }
-
-    func tick(seconds: Double) {
-        self.now = .seconds(seconds)
-        self.core.tick(at: self.now, random: { 0 }, into: &self.actions)
-    }
-
-    func settle(_ id: UInt64, _ sequence: UInt64, _ result: NodeQueueCore.Result, epoch: UInt64 = 5)
-        -> NodeQueueCore.Settlement
-    {
-        var settlement = NodeQueueCore.Settlement()
-        self.core.settle(
-            JobID(rawValue: id), under: .init(epoch: Epoch(rawValue: epoch), sequence: sequence), result: result,
-            random: { 0 }, into: &settlement)
-        return settlement
-    }
-
-    /// The actions since the last call, as text.
-    func done() -> [String] {
-        defer { self.actions = [] }
-        self.core.checkInvariants()
-        return self.actions.map { action in
-            switch action {
-            case .deliver(let exchange, let number, let run):
-                "deliver \(number) on \(exchange.rawValue): "
-                    + run.leases.map { "\($0.job.id)@\($0.sequence)" }.joined(separator: " ")
-            case .supersedeFetch(let exchange): "supersede fetch \(exchange.rawValue)"
-            case .supersedeControl(let exchange): "supersede control \(exchange.rawValue)"
-            case .order(let exchange, let number, let drain, let ended):
-                "order \(number) on \(exchange.rawValue):\(drain ? " drain" : "")"
-                    + ended.map { " \($0.sequence)" }.joined()
-            case .giveBack(let jobs): "give back " + jobs.map(\.id.description).joined(separator: " ")
-            case .fail(let failed):
-                "fail " + failed.map { "\($0.job.id) \($0.failure.kind)" }.joined(separator: ", ")
-            case .died: "died"
-            }
-        }
-    }
-}
-
-extension LeaseRun {
-    var leases: [(sequence: UInt64, job: QueuedJob)] {
-        self.places.enumerated().compactMap { offset, job in job.map { (self.first + UInt64(offset), $0) } }
-    }
-}
-
-private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [QueuedJob] {
-    ids.map { .sample($0, nodeDeaths: deaths, bytes: bytes) }
-}
-
 @Suite struct NodeQueueCoreTests {
     // MARK: Deliveries
 
     @Test func assignedJobsAreLeasedWhenAFetchTakesThem() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.assign(jobs(11, 12))
         #expect(bench.done() == [] && bench.core.heldCount == 2 && bench.core.leases.isEmpty)
         bench.fetch(received: 0)
@@ -97,7 +17,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func lostDeliveryGoesAgainWithItsNumberAndLeases() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.assign(jobs(11, 12))
         bench.fetch(received: 0)
         bench.assign(jobs(13))
@@ -111,7 +31,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func jobsThatEndedMeanwhileAreNotSentAgain() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.assign(jobs(11, 12))
         bench.fetch(received: 0)
         _ = bench.revoke(11)
@@ -121,7 +41,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func laterFetchSupersedesTheParkedOne() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.fetch(received: 0)
         bench.fetch(received: 0)
         #expect(bench.done() == ["supersede fetch 1"])
@@ -130,7 +50,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func deliveriesAreBoundedInBytesButHoldOneJobAtLeast() {
-        let bench = Bench()
+        let bench = NodeBench()
         let size = NodeQueueCore.deliveryBytesMax
         bench.assign(jobs(11, bytes: size * 2) + jobs(12, 13, 14, bytes: size / 2))
         bench.fetch(received: 0)
@@ -143,11 +63,11 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func deliveriesGoOnFromWhatTheNodeReceivedBefore() {
-        let bench = Bench(lastDelivery: 41)
+        let bench = NodeBench(lastDelivery: 41)
         bench.assign(jobs(11))
         bench.fetch(received: 41)
         #expect(bench.done() == ["deliver 42 on 1: 11@1"])
-        let odd = Bench(lastDelivery: .max)
+        let odd = NodeBench(lastDelivery: .max)
         odd.assign(jobs(11))
         odd.fetch(received: .max, credit: .max)
         #expect(odd.core.heldCount == 1 && odd.core.dispatchCreditTotal > 1000)
@@ -156,7 +76,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     // MARK: Results
 
     @Test func resultUnderAStandingLeaseIsAcceptedOnce() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.assign(jobs(11, 12, 13))
         bench.fetch(received: 0)
         #expect(bench.settle(11, 1, .succeeded).verdicts == [.accepted])
@@ -175,7 +95,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     // MARK: Silence and death
 
     @Test func silentNodeGetsNoWorkAndLosesWhatWasNotSent() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.fetch(received: 0, credit: 10)
         bench.assign(jobs(11))
         bench.assign(jobs(12))
@@ -192,7 +112,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func leasesEndWhenANodeStaysSilentAndEachJobGoesOnOnce() {
-        let bench = Bench(slots: 2)
+        let bench = NodeBench(slots: 2)
         bench.fetch(received: 0)
         bench.assign(jobs(11, 12, 13, 14))
         bench.core.running([JobID(rawValue: 13)], at: bench.now)
@@ -212,7 +132,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func signsOfLifeKeepLeasesForEver() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.fetch(received: 0)
         bench.assign(jobs(11))
         _ = bench.done()
@@ -225,7 +145,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func timeInWhichTheCoordinatorStoodStillIsExcused() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.now = .seconds(60)
         bench.core.excuse(.seconds(58), at: bench.now)
         bench.tick(seconds: 60)
@@ -236,7 +156,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func hungHandlerLosesItsLeaseAfterTimeoutAndLeaseTime() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.fetch(received: 0)
         bench.assign(jobs(11, 12))
         bench.core.running([JobID(rawValue: 11)], at: bench.now)
@@ -258,7 +178,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func anotherRunOfTheSameJobStartsItsOwnClock() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.fetch(received: 0)
         bench.assign(jobs(11))
         bench.core.running([JobID(rawValue: 11)], at: bench.now)
@@ -276,7 +196,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     @Test func jobThatKillsNodesRunsAloneAndIsQuarantinedWhenItKillsOneAlone() {
         var history = JobHistory()
         for death in 1...3 {
-            let bench = Bench()
+            let bench = NodeBench()
             bench.fetch(received: 0)
             bench.assign([.sample(11, nodeDeaths: history.nodeDeaths)])
             bench.core.die(into: &bench.actions)
@@ -289,7 +209,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func nodeThatLeavesInGoodOrderCountsAgainstNobody() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.fetch(received: 0)
         bench.assign(jobs(11))
         bench.assign(jobs(12))
@@ -303,7 +223,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     // MARK: Orders
 
     @Test func lostOrderIsGivenAgain() {
-        let bench = Bench()
+        let bench = NodeBench()
         var exchange = bench.exchange()
         bench.core.control(exchange, lastOrder: 0, at: bench.now, into: &bench.actions)
         bench.core.requestDrain(into: &bench.actions)
@@ -320,7 +240,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func revokedLeaseIsToldAndNotGivenBack() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.fetch(received: 0)
         bench.assign(jobs(11))
         let exchange = bench.exchange()
@@ -333,7 +253,7 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func manyAreRevokedAtOnceSentOrNot() {
-        let bench = Bench()
+        let bench = NodeBench()
         bench.fetch(received: 0)
         bench.assign(jobs(11, 12, 13))
         bench.assign(jobs(14, 15))
@@ -353,12 +273,12 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     // MARK: Registering again
 
     @Test func nodeKeepsWhatItHoldsAndTheRestIsFree() {
-        let old = Bench()
+        let old = NodeBench()
         old.fetch(received: 0)
         old.assign(jobs(11, 12))
         old.assign(jobs(13))
         _ = old.done()
-        let new = Bench(lastDelivery: 1)
+        let new = NodeBench(lastDelivery: 1)
         let inventory: Set = [LeaseToken(epoch: Epoch(rawValue: 5), sequence: 2)]
         let free = new.core.adopt(old.core, inventory: inventory)
         #expect(free.map(\.id.rawValue).sorted() == [11, 13])
@@ -370,12 +290,12 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func claimsGoOnUnderNewTokensAlsoWhenTheNodeMissedThem() {
-        let bench = Bench()
+        let bench = NodeBench()
         let proofs = [3, 8].map { LeaseToken(epoch: Epoch(rawValue: 4), sequence: $0) }
         let tokens = bench.core.claim(jobs(11, 12), proofs: proofs, sequences: &bench.sequences)
         #expect(tokens.allSatisfy { $0 > proofs[1] } && tokens.count == 2)
         // The answer was lost: the node registers again and still names its old tokens.
-        let again = Bench()
+        let again = NodeBench()
         let free = again.core.adopt(bench.core, inventory: Set(proofs))
         #expect(free.isEmpty)
         #expect(again.core.lease(of: JobID(rawValue: 11), named: proofs[0]) == tokens[0])
@@ -385,15 +305,15 @@ private func jobs(_ ids: UInt64..., deaths: UInt8 = 0, bytes: Int = 3) -> [Queue
     }
 
     @Test func drainingOutlivesAConnection() {
-        let old = Bench()
+        let old = NodeBench()
         old.core.requestDrain(into: &old.actions)
-        let new = Bench()
+        let new = NodeBench()
         _ = new.core.adopt(old.core, inventory: [])
         let exchange = new.exchange()
         new.core.control(exchange, lastOrder: 0, at: new.now, into: &new.actions)
         #expect(new.done() == ["order 1 on 1: drain"])
         new.core.drain(into: &new.actions)
-        let third = Bench()
+        let third = NodeBench()
         _ = third.core.adopt(new.core, inventory: [])
         #expect(third.core.isPaused)
     }

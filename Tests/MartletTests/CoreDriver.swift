@@ -16,6 +16,7 @@ final class CoreDriver {
     private var lastJob: UInt64 = 0
     private var lastKey: UInt64 = 0
     private var lastOrder: UInt64 = 0
+    private var lastAsk: UInt64 = 0
     /// Leases that have not been judged and have not ended.
     private var open: [LeaseToken: JobID] = [:]
 
@@ -153,10 +154,13 @@ final class CoreDriver {
 
     func drain() { self.core.drain(at: self.now, into: &self.actions) }
 
-    func obey(ended: [UInt64]) {
+    func obey(ended: [UInt64], ask: ((UInt64) -> Order.Ask)? = nil) {
         self.lastOrder += 1
+        if ask != nil { self.lastAsk += 1 }
         self.core.obey(
-            Order(number: self.lastOrder, ended: ended.map { Self.token(epoch: 1, $0) }),
+            Order(
+                number: self.lastOrder, ended: ended.map { Self.token(epoch: 1, $0) }, ask: ask.map { $0(self.lastAsk) }
+            ),
             generation: self.core.generation, at: self.now, into: &self.actions)
     }
 

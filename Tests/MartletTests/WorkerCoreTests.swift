@@ -36,7 +36,7 @@ import Testing
         driver.ask(0)
         driver.pass(.milliseconds(2))
         driver.finish(0, .succeeded)
-        #expect(driver.core.prefetch == 40, "4 slots, 20 ms of jobs of 2 ms each")
+        #expect(driver.core.prefetch(at: driver.now) == 40, "4 slots, 20 ms of jobs of 2 ms each")
     }
 
     @Test func aRepeatedDeliveryIsIgnored() throws {

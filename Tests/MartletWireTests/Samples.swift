@@ -75,7 +75,7 @@ struct Sample: Sendable, CustomStringConvertible {
 extension Sample {
     static let all: [Sample] =
         Self.common + Self.submits + Self.queries + Self.control + Self.sessions + Self.work
-        + Self.later + Self.schedules + Self.groups + Self.acquisitions + Self.services
+        + Self.later + Self.schedules + Self.groups + Self.acquisitions + Self.services + Self.steals
 
     private static let common = [
         Sample(

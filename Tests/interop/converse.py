@@ -45,7 +45,7 @@ class Node:
         self.registrations += 1
         reply = self.connection.request(
             "register", name=self.name, incarnation=self.incarnation, slots=4, prefetch_max=8, queues=["interop"],
-            types=["echo", "fail"], holds_name_lock=holds_name_lock, last_delivery=self.last_delivery,
+            types=["echo", "fail"], holds_name_lock=holds_name_lock, gives_back=False, last_delivery=self.last_delivery,
             number=self.registrations, inventory=list(inventory))
         self.key, self.report_number, self.credit = reply["key"], 0, 0
         return reply

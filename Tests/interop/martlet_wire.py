@@ -63,7 +63,8 @@ KINDS = {  # name: (kind, first record, {list: element})
     "list_nodes": (22, "", {}),
     "node_list": (150, "nodes:count", {
         "nodes": "incarnation:u64 status:u8 slots:u32 leased:u32 since_heard:duration succeeded_total:u64 "
-                 "failed_total:u64 name:text queues:names types:names extended stuck:u32"}),
+                 "failed_total:u64 name:text queues:names types:names extended stuck:u32 steal_asks:rest-u64 "
+                 "steal_asked:rest-u64 gave_back:rest-u64 took_over:rest-u64"}),
     "change_dead": (23, "bits:?queue,?type action:u8 ids:count queue:text type:text", {"ids": "=u64"}),
     "dead_changed": (151, "count:u64 missing:count", {"missing": "=u64"}),
     "await_job": (48, "id:u64 timeout:duration", {}),
@@ -117,7 +118,7 @@ KINDS = {  # name: (kind, first record, {list: element})
     "workflow_detail": (187, WORKFLOW + " next:u64 members:count", {"members": "name:text parents:edges", "jobs": JOB}),
     "list_workflows": (60, "before:u64 limit:u32", {}),
     "workflow_list": (188, "workflows:count", {"workflows": WORKFLOW}),
-    "register": (64, "incarnation:u64 slots:u32 prefetch_max:u32 bits:holds_name_lock last_delivery:u64 number:u64 queues:count "
+    "register": (64, "incarnation:u64 slots:u32 prefetch_max:u32 bits:holds_name_lock,gives_back last_delivery:u64 number:u64 queues:count "
                      "types:count inventory:count name:text",
                  {"queues": "=text", "types": "=text", "inventory": "id:u64 token:token phase:u8"}),
     "registered": (192, "key:u64 epoch:u64 heartbeat_interval:duration lease_duration:duration verdicts:count "
@@ -127,8 +128,9 @@ KINDS = {  # name: (kind, first record, {list: element})
     "delivery": (193, "number:u64 epoch:u64 templates:count jobs:count",
                  {"templates": "timeout:duration type:text queue:text extended tags:names metadata:pairs",
                   "jobs": "id:u64 lease_sequence:u64 attempt:u16 template:u16 payload:bytes extended extras:extras"}),
-    "report": (66, "key:u64 number:u64 last_delivery:u64 credit_total:u64 bits:draining,last,?stuck running:count "
-                   "items:count extended progress:count stuck:opt-u32",
+    "report": (66, "key:u64 number:u64 last_delivery:u64 credit_total:u64 bits:draining,last,?stuck,?standing running:count "
+                   "items:count extended progress:count stuck:opt-u32 mean_duration:opt-duration@standing "
+                   "answered_ask:opt-u64@standing",
                {"running": "=u64", "items": "id:u64 token:token result:u8 if result=2,6 bits:retryable kind:text "
                                             "message:text if result=6 output:bytes if result=4 completion:completion "
                                             "if result=5 checkpoint:bytes "
@@ -140,7 +142,8 @@ KINDS = {  # name: (kind, first record, {list: element})
                 {"wants": "service:text bits:?key key:text least:u32 most:u32"}),
     "acquired": (196, "number:u64 held_for:duration valid_for:duration chunks:count",
                  {"chunks": "place:u32 tokens:u32 problem:text"}),
-    "order": (195, "number:u64 bits:drain ended:count", {"ended": "=token"}),
+    "order": (195, "number:u64 bits:drain,?ask ended:count extended ask:opt-u64 until:opt-u64@ask wanted:opt-count@ask",
+              {"ended": "=token", "wanted": "=token"}),
 }
 NAMES = {number: name for name, (number, _, _) in KINDS.items()}
 

@@ -72,6 +72,17 @@ package struct BatchLine: Sendable {
         return all
     }
 
+    /// Takes out the jobs that are wanted, in order; the others wait as before.
+    mutating func remove(where isWanted: (WorkerCore.Job) -> Bool) -> [WorkerCore.Job] {
+        var removed: [WorkerCore.Job] = []
+        var kept = BatchLine(self.shape)
+        while let job = self.jobs.popFirst(), let arrival = self.arrivals.popFirst() {
+            if isWanted(job) { removed.append(job) } else { kept.add(job, at: arrival) }
+        }
+        self = kept
+        return removed
+    }
+
     /// Gives each job its new lease, or drops it where there is none.
     mutating func renew(_ lease: (LeaseToken) -> LeaseToken?) -> Int {
         var kept = BatchLine(self.shape)

@@ -20,7 +20,8 @@ extension WorkerCore {
         return Register(
             name: self.profile.name, incarnation: self.profile.incarnation, slots: UInt32(self.profile.slots),
             prefetchMax: UInt32(self.profile.prefetchMax), queues: self.profile.queues, types: self.profile.types,
-            holdsNameLock: self.profile.holdsNameLock, lastDelivery: self.lastDelivery, number: self.generation,
+            holdsNameLock: self.profile.holdsNameLock, givesBack: true, lastDelivery: self.lastDelivery,
+            number: self.generation,
             inventory: inventory)
     }
 
@@ -65,6 +66,9 @@ extension WorkerCore {
         if let time = reply.time { self.clock.heard(time, askedAt: sentAt, at: sentAt) }
         self.reportNumber = 0
         self.lastOrder = 0
+        // Another coordinator numbers its wishes anew.
+        self.lastAsk = 0
+        self.answeredAsk = 0
         self.receivedTotal = 0
         self.counts.registrations += 1
         var verdicts: [LeaseToken: Registered.Verdict] = [:]
@@ -150,7 +154,7 @@ extension WorkerCore {
     /// The next request for jobs, or nil if none is to be sent now.
     package func nextFetch(at now: Instant) -> Fetch? {
         guard self.isRegistered, now < self.cancelAt else { return nil }
-        return Fetch(key: self.key, lastDelivery: self.lastDelivery, creditTotal: self.creditTotal)
+        return Fetch(key: self.key, lastDelivery: self.lastDelivery, creditTotal: self.creditTotal(at: now))
     }
 
     /// Jobs have come.
@@ -221,18 +225,27 @@ extension WorkerCore {
         var items = self.takeResults(atMost: Report.itemsMax - checkpoints.items.count)
         if !checkpoints.items.isEmpty { items = checkpoints.items + items }
         let isLast = isLeaving && self.results.isEmpty
+        // What is given back for it is in this report or was in one before.
+        if self.results.isEmpty { self.answeredAsk = self.lastAsk }
         self.reportNumber += 1
         let report = Report(
             key: self.key, number: self.reportNumber, lastDelivery: self.lastDelivery,
-            creditTotal: self.creditTotal, isDraining: self.isDraining, isLast: isLast,
+            creditTotal: self.creditTotal(at: now), isDraining: self.isDraining, isLast: isLast,
             running: self.runningIDs, items: items,
             progress: self.features.contains(.completions) ? progress() : [],
-            stuck: self.features.contains(.completions) ? UInt32(clamping: self.stuckCount) : 0)
+            stuck: self.features.contains(.completions) ? UInt32(clamping: self.stuckCount) : 0,
+            standing: self.standing)
         let frame = report.encoded()
         self.outstanding = OutstandingReport(
             number: report.number, items: items, checkpoints: checkpoints.pending, isLast: isLast, frame: frame,
             sentAt: now)
         return (frame, report.number)
+    }
+
+    private var standing: Report.Standing? {
+        guard self.features.contains(.stealing) else { return nil }
+        return Report.Standing(
+            meanDuration: .nanoseconds(self.meanNanoseconds ?? 0), answeredAsk: self.answeredAsk)
     }
 
     private var runningIDs: [JobID] {
@@ -325,6 +338,7 @@ extension WorkerCore {
             let ended = Set(order.ended)
             self.apply(into: &actions) { ended.contains($0) ? nil : $0 }
         }
+        if let ask = order.ask { self.answer(ask, at: now, into: &actions) }
         if order.drain { self.drain(at: now, into: &actions) }
     }
 }

@@ -29,11 +29,7 @@ extension WorkerCore {
         self.isDraining = true
         self.drainDeadline = now + self.profile.drainTimeout
         self.graceDeadline = self.drainDeadline + self.profile.cancelGrace
-        while let job = self.queue.popFirst() { self.record(Report.Item(returning: job), into: &actions) }
-        for line in self.lines.indices {
-            for job in self.lines[line].takeAll() { self.record(Report.Item(returning: job), into: &actions) }
-        }
-        self.linedCount = 0
+        self.giveBack(into: &actions) { _ in true }
         actions.append(.note(.drainStarted(running: self.runningCount)))
         // The coordinator is to hear of it even if there is nothing to report.
         self.heartbeatDue = now
@@ -190,7 +186,8 @@ extension WorkerCore {
         self.checkStuck()
         precondition(
             self.resultsTextBytes == self.results.reduce(0) { $0 + $1.textBytes }, "the texts of results are counted")
-        precondition(self.creditTotal >= self.receivedTotal, "credit never falls below what was received")
+        precondition(
+            self.creditTotal(at: self.turnedAt) >= self.receivedTotal, "credit never falls below what was received")
         precondition(
             !self.isDraining || self.queue.isEmpty && self.linedCount == 0, "a draining worker keeps nothing unstarted")
         precondition(!self.isOver || self.runningCount == 0, "a worker that has left runs nothing of the cluster's")

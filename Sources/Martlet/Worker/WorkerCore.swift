@@ -173,6 +173,10 @@ package struct WorkerCore: Sendable {
     /// Jobs that may still come, whatever room there is; nil for no such limit.
     var admission: Int?
 
+    /// The last order's wish for jobs back, and the last that was answered.
+    var lastAsk: UInt64 = 0
+    var answeredAsk: UInt64 = 0
+
     var isDraining = false
     var drainDeadline = Instant.distantFuture
     var graceDeadline = Instant.distantFuture
@@ -180,6 +184,8 @@ package struct WorkerCore: Sendable {
     var plannedTick = Instant.distantFuture
     /// How long a handler takes, as a moving average over about 16 of them.
     var meanNanoseconds: Int64?
+    /// When a handler began or ended last.
+    var turnedAt = Instant(nanoseconds: 0)
     package internal(set) var counts = WorkerCounts()
 
     package init(_ profile: Profile) {
@@ -224,6 +230,7 @@ package struct WorkerCore: Sendable {
         case .running:
             guard let outcome else { preconditionFailure("a running slot has an outcome") }
             self.measure(slot, until: now)
+            self.turnedAt = now
             self.finish(slot, outcome, into: &actions)
             self.slots[slot].state = .idle
         case .cancelled:
@@ -267,7 +274,7 @@ package struct WorkerCore: Sendable {
         let deadline = now.advanced(by: job.kind.timeoutNanoseconds)
         self.slots[slot].start(at: now, deadline: deadline)
         self.slots[slot].hold(job)
-        self.started(deadline, into: &actions)
+        self.started(deadline, at: now, into: &actions)
         return .run(job, deadline: deadline)
     }
 
@@ -281,7 +288,7 @@ package struct WorkerCore: Sendable {
             let deadline = now + jobs.reduce(jobs[0].kind.timeout) { min($0, $1.kind.timeout) }
             self.slots[slot].start(at: now, deadline: deadline)
             for job in jobs { self.slots[slot].hold(job) }
-            self.started(deadline, into: &actions)
+            self.started(deadline, at: now, into: &actions)
             return .runBatch(jobs[0].kind.batch!, jobs, deadline: deadline)
         }
         return nil
@@ -294,8 +301,9 @@ package struct WorkerCore: Sendable {
         }
     }
 
-    private mutating func started(_ deadline: Instant, into actions: inout [Action]) {
+    private mutating func started(_ deadline: Instant, at now: Instant, into actions: inout [Action]) {
         self.runningCount += 1
+        self.turnedAt = now
         self.planTick(at: deadline, into: &actions)
     }
 

@@ -143,7 +143,8 @@ extension CoordinatorSettings {
             typeDefaults: configuration.jobTypes.mapValues {
                 TypeDefaults(
                     timeout: $0.timeout, retry: $0.retry, concurrency: $0.concurrency, services: $0.services)
-            }, services: configuration.services, schedules: configuration.schedules)
+            }, services: configuration.services, schedules: configuration.schedules,
+            isStealing: configuration.dispatch.stealing)
     }
 }
 

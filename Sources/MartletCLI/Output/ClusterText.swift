@@ -44,6 +44,8 @@ enum ClusterText {
             .init(title: "SUCCEEDED", isNumeric: true), .init(title: "FAILED", isNumeric: true),
             .init(title: "STUCK", isNumeric: true), .init(title: "TYPES", fit: .shrinking),
             .init(title: "QUEUES", fit: .droppable),
+            .init(title: "GAVE BACK", isNumeric: true, fit: .droppable),
+            .init(title: "TOOK OVER", isNumeric: true, fit: .droppable),
         ])
         for node in nodes {
             table.append([
@@ -53,6 +55,7 @@ enum ClusterText {
                 Self.count(node.succeededTotal, .green), Self.count(node.failedTotal, .red),
                 Self.count(node.stuck, .red), .init(node.types.joined(separator: ",")),
                 .init(node.queues.isEmpty ? "all" : node.queues.joined(separator: ",")),
+                Self.count(node.steals.gaveBack, .plain), Self.count(node.steals.tookOver, .plain),
             ])
         }
         return table
@@ -94,6 +97,8 @@ enum ClusterText {
             ("failedTotal", .count(node.failedTotal)), ("stuck", .count(node.stuck)),
             ("types", .array(node.types.map { .string($0) })),
             ("queues", .array(node.queues.map { .string($0) })),
+            ("stealAsksTotal", .count(node.steals.asks)), ("stealAskedTotal", .count(node.steals.asked)),
+            ("gaveBackTotal", .count(node.steals.gaveBack)), ("tookOverTotal", .count(node.steals.tookOver)),
         ])
     }
 

@@ -22,6 +22,8 @@ enum ExplainText {
         case .order: "order"
         case .slot: "slot"
         case .alone: "alone"
+        case .prefetched: "fetched ahead"
+        case .askedBack: "asked back"
         case .serviceUnknown: "service unknown"
         case .servicePaused: "service paused"
         case .serviceWeight: "service weight"
@@ -55,6 +57,8 @@ enum ExplainText {
         case .order: return "other jobs come first"
         case .slot: return "waits for a free slot"
         case .alone: return "took workers down with it, and waits for one of its own"
+        case .prefetched: return "fetched ahead by \(subject), not started yet"
+        case .askedBack: return "not started by \(subject), and asked back for a worker that is idle"
         case .serviceUnknown: return "service \(subject) is not configured"
         case .servicePaused: return "service \(subject) is paused"
         case .serviceWeight: return "takes more of service \(subject) than its burst: it will never run"
@@ -73,7 +77,7 @@ enum ExplainText {
         let ink: Style.Ink =
             switch explanation.reason {
             case .running, .over: .green
-            case .slot, .order, .due, .loading: .cyan
+            case .slot, .order, .due, .loading, .prefetched, .askedBack: .cyan
             default: .yellow
             }
         var lines = ["job \(id) is \(explanation.state): \(style.apply(ink, sentence))"]

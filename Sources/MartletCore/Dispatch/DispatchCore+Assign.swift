@@ -16,6 +16,7 @@ extension DispatchCore {
             self.nodes[node].batch = -1
             actions.append(.assign(self.nodes[node].key, jobs))
         }
+        if !self.steals.laden.isEmpty { self.lookForSteals(at: now, into: &actions) }
     }
 
     /// Gives jobs of the most urgent lane to the node with the most room. Returns whether there may be more to do.

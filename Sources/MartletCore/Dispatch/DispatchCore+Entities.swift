@@ -196,6 +196,7 @@ extension DispatchCore {
         var isReserved = false
         /// Which of a turn's batches is its own.
         var batch = -1
+        var load = NodeLoad()
 
         var held: Int { Int(clamping: self.assignedTotal - min(self.settledTotal, self.assignedTotal)) }
         var isIdle: Bool { self.held == 0 }
@@ -207,7 +208,9 @@ extension DispatchCore {
             return min(Int(clamping: self.creditTotal - self.assignedTotal), max(0, DispatchCore.heldMax - self.held))
         }
 
-        var room: Int { self.isReserved ? 0 : self.credit }
+        /// One that gave jobs back for others gets no more than it can start, until it has nothing left that waits: what
+        /// comes back does not go to and fro.
+        var room: Int { self.isReserved ? 0 : self.load.isRelieved ? min(self.credit, self.freeSlots) : self.credit }
     }
 
     /// Free slots first, then room to fetch ahead, then the older registration.

@@ -140,6 +140,7 @@ extension DispatchCore {
     }
 
     private func checkNodes() {
+        self.checkSteals()
         for (place, serviceClass) in self.classes.enumerated() {
             serviceClass.open.checkInvariants()
             serviceClass.limited.checkInvariants()

@@ -19,6 +19,7 @@ extension DispatchCore {
         self.endReservation(of: index)
         self.nodes[index].isGone = true
         self.refreshNode(index)
+        self.unladen(index)
         self.freePlaces.append(index)
         let classIndex = self.nodes[index].serviceClass
         self.classes[classIndex].members.removeAll { $0 == index }
@@ -26,11 +27,15 @@ extension DispatchCore {
     }
 
     /// The node's running totals, as its queue knows them.
-    package mutating func nodeChanged(_ key: NodeKey, creditTotal: UInt64, settledTotal: UInt64, isPaused: Bool) {
+    package mutating func nodeChanged(_ key: NodeKey, _ standing: NodeStanding, at now: Instant) {
         guard let index = self.nodePlaces[key] else { return }
-        self.nodes[index].creditTotal = creditTotal
-        self.nodes[index].settledTotal = max(settledTotal, self.nodes[index].settledTotal)
-        self.nodes[index].isPaused = isPaused
+        let settledBefore = self.nodes[index].settledTotal
+        self.nodes[index].creditTotal = standing.creditTotal
+        self.nodes[index].settledTotal = max(standing.settledTotal, settledBefore)
+        self.nodes[index].isPaused = standing.isPaused
+        if self.steals.isOn {
+            self.noteLoad(of: index, standing, hasSettled: standing.settledTotal > settledBefore, at: now)
+        }
         self.refreshNode(index)
     }
 

@@ -223,7 +223,8 @@ extension DispatchCore {
 
     /// When ``assign(at:into:)`` is to be called although nothing happens; nil if there is no such time.
     package var nextWake: Instant? {
-        [self.serviceTimers.first?.rank, self.trackTimers.first?.rank, self.suspectsWakeAt].compactMap { $0 }.min()
+        [self.serviceTimers.first?.rank, self.trackTimers.first?.rank, self.suspectsWakeAt, self.steals.looksAgainAt]
+            .compactMap { $0 }.min()
     }
 
     // MARK: Seeing inside

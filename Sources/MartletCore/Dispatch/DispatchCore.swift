@@ -8,6 +8,8 @@
 package struct DispatchCore: Sendable {
     package enum Action: Sendable {
         case assign(NodeKey, [QueuedJob])
+        /// Have the node give jobs back, and answer with ``DispatchCore/askEnded(_:number:gaveBack:at:)``.
+        case askBack(NodeKey, AskBack)
         /// Read these jobs, ascending, and answer with ``DispatchCore/bodiesLoaded(_:outOf:line:at:)``.
         case load(LineID, [JobID])
     }
@@ -76,6 +78,8 @@ package struct DispatchCore: Sendable {
     /// Of nodes that have gone.
     var freePlaces: [Int] = []
     var classes: [ServiceClass] = []
+    /// Which nodes have more than they run, and which of them are asked for it.
+    var steals: StealState
     /// Jobs that took nodes down with them; each runs alone on a node.
     var suspects = Deque<QueuedJob>()
     var reservations: [Reservation] = []
@@ -90,6 +94,7 @@ package struct DispatchCore: Sendable {
     ) {
         self.limits = limits
         self.isRecovering = isRecovering
+        self.steals = StealState(isOn: limits.isStealing)
         for name in limits.services.keys.sorted() {
             _ = self.service(name)
             self.setLimits(limits.services[name]!, of: name, at: now)

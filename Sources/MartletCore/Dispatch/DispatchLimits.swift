@@ -27,11 +27,14 @@ package struct DispatchLimits: Hashable, Sendable {
     package let services: [String: ServiceLimits]
     /// What a job of a type takes of services, unless its submit says otherwise.
     package let typeServices: [String: [ServiceUse]]
+    /// Whether nodes are asked for unstarted jobs that idle ones could run.
+    package let isStealing: Bool
 
     package init(
         queues: [String: Queue] = [:], types: [String: Int] = [:], services: [String: ServiceLimits] = [:],
-        typeServices: [String: [ServiceUse]] = [:]
+        typeServices: [String: [ServiceUse]] = [:], isStealing: Bool = true
     ) {
+        self.isStealing = isStealing
         precondition(types.values.allSatisfy { $0 > 0 }, "a limit lets one job run at least")
         self.queues = queues
         self.types = types

@@ -10,6 +10,12 @@ package struct NodeService: Hashable, Sendable {
         self.types = types.sorted()
     }
 
+    /// Whether there may be a job that both serve.
+    package func overlaps(_ other: NodeService) -> Bool {
+        (self.queues.isEmpty || other.queues.isEmpty || self.queues.contains { other.queues.contains($0) })
+            && self.types.contains { other.types.contains($0) }
+    }
+
     package func serves(_ lane: LaneKey) -> Bool {
         (self.queues.isEmpty || self.queues.contains(lane.queue)) && self.types.contains(lane.type)
     }

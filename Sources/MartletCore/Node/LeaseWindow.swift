@@ -123,6 +123,25 @@ package struct LeaseWindow: Sendable {
         self.leases(in: 0..<UInt64.max)
     }
 
+    /// Up to `max` of the leases granted last, the latest first, that `isWanted`.
+    ///
+    /// - Parameter depth: how many leases are looked at.
+    package func latest(max: Int, depth: Int, where isWanted: (QueuedJob) -> Bool) -> [(
+        sequence: UInt64, job: QueuedJob
+    )] {
+        var found: [(sequence: UInt64, job: QueuedJob)] = []
+        var left = depth
+        for batch in self.batches.reversed() {
+            for (offset, job) in batch.jobs.enumerated().reversed() {
+                guard left > 0, found.count < max else { return found }
+                guard let job else { continue }
+                left -= 1
+                if isWanted(job) { found.append((batch.first + UInt64(offset), job)) }
+            }
+        }
+        return found
+    }
+
     /// Those of `ids` that are leased.
     package func held(_ ids: Set<JobID>) -> [JobID] {
         var held: [JobID] = []

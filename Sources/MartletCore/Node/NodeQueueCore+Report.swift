@@ -52,7 +52,7 @@ extension NodeQueueCore {
             settlement.failed.append(
                 FailedAttempt(failure, isRetryable: isRetryable, output: output, of: leased, random: random()))
         case .returned:
-            settlement.returned.append(leased)
+            settlement.returned.append(self.markedIfAsked(leased, sequence: token.sequence))
         case .postponed(let failure, let wait):
             settlement.failed.append(
                 FailedAttempt(
@@ -111,6 +111,7 @@ extension NodeQueueCore {
         self.isDrainWanted = earlier.isDrainWanted || earlier.lastOrder.drain
         self.succeededTotal = earlier.succeededTotal
         self.failedTotal = earlier.failedTotal
+        self.steals = earlier.steals
         return free
     }
 

@@ -14,10 +14,12 @@ package struct NodeQueueCore: Sendable {
         /// Answer a parked fetch with nothing: a later one took its place.
         case supersedeFetch(ExchangeID)
         case supersedeControl(ExchangeID)
-        /// Tell the node that these leases have ended.
-        case order(ExchangeID, number: UInt64, drain: Bool, ended: [LeaseToken])
+        /// Tell the node that these leases have ended, and which jobs it is to give back.
+        case order(ExchangeID, number: UInt64, drain: Bool, ended: [LeaseToken], ask: LiveAsk?)
         /// These jobs are free again, nothing happened to them.
         case giveBack([QueuedJob])
+        /// What was asked for is here, or will not come.
+        case askEnded(number: UInt64, gaveBack: Int)
         /// These attempts ended; to be made durable.
         case fail([FailedAttempt])
         /// The node is gone and its leases have ended.
@@ -47,10 +49,13 @@ package struct NodeQueueCore: Sendable {
     var parkedFetch: ExchangeID?
     var parkedControl: ExchangeID?
     /// Of the last order sent, with what it said, until the node is known to have received it.
-    var lastOrder: (number: UInt64, drain: Bool, ended: [LeaseToken]) = (0, false, [])
+    var lastOrder: (number: UInt64, drain: Bool, ended: [LeaseToken], ask: UInt64?) = (0, false, [], nil)
     /// Ended leases that the node has not been told of.
     var endedToTell: [LeaseToken] = []
     var isDrainWanted = false
+    /// Jobs that the node is to give back, until it has answered; and whether it has not been told.
+    package internal(set) var ask: LiveAsk?
+    var isAskToTell = false
     /// Handlers that the node says are running.
     var running: [RunningHandler] = []
     /// Sequences under which leases of an earlier epoch go on.
@@ -69,11 +74,18 @@ package struct NodeQueueCore: Sendable {
     package internal(set) var settledTotal: UInt64 = 0
     package internal(set) var succeededTotal: UInt64 = 0
     package internal(set) var failedTotal: UInt64 = 0
+    package internal(set) var steals = StealCounts()
+    /// Whether it gives jobs back when it is asked to.
+    package let givesBack: Bool
+    /// How long jobs take there, as the node says; nil if it does not.
+    package internal(set) var meanDuration: Duration?
 
     /// - Parameter lastDelivery: number of the last delivery that the node received before it registered.
     package init(
-        key: NodeKey, id: NodeID, slots: Int, epoch: Epoch, times: SessionTimes, lastDelivery: UInt64, at now: Instant
+        key: NodeKey, id: NodeID, slots: Int, epoch: Epoch, times: SessionTimes, givesBack: Bool = false,
+        lastDelivery: UInt64, at now: Instant
     ) {
+        self.givesBack = givesBack
         self.key = key
         self.id = id
         self.slots = slots
@@ -113,6 +125,7 @@ package struct NodeQueueCore: Sendable {
     package mutating func assign(_ jobs: [QueuedJob], sequences: inout LeaseSequence, into actions: inout [Action]) {
         guard !self.isPaused else { return self.withdraw(jobs, into: &actions) }
         self.unsent.append(contentsOf: jobs)
+        self.steals.tookOver += UInt64(jobs.count { $0.body.wasGivenBack })
         self.deliver(sequences: &sequences, into: &actions)
     }
 
@@ -131,24 +144,6 @@ package struct NodeQueueCore: Sendable {
             return self.redeliver(into: &actions)
         }
         self.deliver(sequences: &sequences, into: &actions)
-    }
-
-    /// The node asks for orders.
-    ///
-    /// - Parameter received: number of the last order that it received; a lower one than was sent proves a loss.
-    package mutating func control(
-        _ exchange: ExchangeID, lastOrder received: UInt64, at now: Instant, into actions: inout [Action]
-    ) {
-        self.heard(at: now)
-        if let parked = self.parkedControl { actions.append(.supersedeControl(parked)) }
-        self.parkedControl = exchange
-        if received < self.lastOrder.number {
-            self.isDrainWanted = self.isDrainWanted || self.lastOrder.drain
-            self.endedToTell.insert(contentsOf: self.lastOrder.ended, at: 0)
-        }
-        self.lastOrder.drain = false
-        self.lastOrder.ended = []
-        self.tell(into: &actions)
     }
 
     /// What the node said last of its credit. A sum beyond all reason is cut, so that totals never overflow.
@@ -212,7 +207,7 @@ package struct NodeQueueCore: Sendable {
         let held = self.window.all
         self.window = LeaseWindow()
         self.settledTotal += UInt64(held.count)
-        if !held.isEmpty { actions.append(.giveBack(held.map(\.job))) }
+        if !held.isEmpty { actions.append(.giveBack(held.map(\.job.unmarked))) }
         self.releaseParked(into: &actions)
         actions.append(.died)
     }
@@ -315,10 +310,12 @@ package struct NodeQueueCore: Sendable {
         self.withdraw(jobs, into: &actions)
     }
 
-    private mutating func withdraw(_ jobs: [QueuedJob], into actions: inout [Action]) {
+    mutating func withdraw(_ jobs: [QueuedJob], areAskedFor: Bool = false, into actions: inout [Action]) {
         guard !jobs.isEmpty else { return }
         self.withdrawnTotal += UInt64(jobs.count)
         self.settledTotal += UInt64(jobs.count)
+        var jobs = jobs
+        for place in jobs.indices { jobs[place].body.wasGivenBack = areAskedFor }
         actions.append(.giveBack(jobs))
     }
 
@@ -330,9 +327,9 @@ package struct NodeQueueCore: Sendable {
         for (place, lease) in held.enumerated() {
             // A node starts jobs in the order of delivery, so those that ran are among the first held.
             if place < self.slots || running.contains(lease.sequence) {
-                failed.append(FailedAttempt(nodeDied: self.id.name, with: lease.job))
+                failed.append(FailedAttempt(nodeDied: self.id.name, with: lease.job.unmarked))
             } else {
-                free.append(lease.job)
+                free.append(lease.job.unmarked)
             }
         }
         self.window = LeaseWindow()
@@ -355,25 +352,6 @@ package struct NodeQueueCore: Sendable {
         self.failedTotal += UInt64(failed.count)
         actions.append(.fail(failed))
         self.tell(into: &actions)
-    }
-
-    /// Ended leases kept for a node that does not ask; it hears of the others when it reports on them.
-    private static let endedToTellMax = 4096
-
-    private mutating func tellEnded(_ sequence: UInt64) {
-        guard self.endedToTell.count < Self.endedToTellMax else { return }
-        self.endedToTell.append(LeaseToken(epoch: self.epoch, sequence: sequence))
-    }
-
-    private mutating func tell(into actions: inout [Action]) {
-        guard let exchange = self.parkedControl, self.isDrainWanted || !self.endedToTell.isEmpty else { return }
-        self.parkedControl = nil
-        self.lastOrder = (self.lastOrder.number + 1, self.isDrainWanted, self.endedToTell)
-        actions.append(
-            .order(
-                exchange, number: self.lastOrder.number, drain: self.lastOrder.drain, ended: self.lastOrder.ended))
-        self.endedToTell = []
-        self.isDrainWanted = false
     }
 
     private mutating func releaseParked(into actions: inout [Action]) {
