@@ -109,7 +109,7 @@ let package = Package(
             name: "cluster-benchmark",
             dependencies: [
                 "Martlet", "MartletCoordinator", "MartletStoreSQLite", "MartletTransport", "MartletWire",
-                "MartletObservability", "MartletRuntime", "MartletCore", "CNNG",
+                "MartletObservability", "MartletRuntime", "MartletCore", "CNNG", "CAllocationGauge",
             ],
             path: "benchmarks/cluster",
             swiftSettings: settings

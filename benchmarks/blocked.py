@@ -35,7 +35,7 @@ def compare(name, command, pattern, *settings):
 
 def main():
     compare("jobs/s", "throughput", r"end to end: (\d+) jobs/s", "--jobs", "400000")
-    compare("idle latency, ms", "latency", r"median ([\d.]+) ms", "--samples", "300")
+    compare("idle latency, ms", "latency", r"handler start: median ([\d.]+) ms", "--samples", "300")
 
 
 if __name__ == "__main__":

@@ -166,20 +166,21 @@ package struct SucceededJob: Hashable, Sendable {
     /// Of the payload that the handler worked on. If there is a later one the job runs again.
     package let revision: UInt32
     package let details: Details?
+    package let isKept: Bool
+    /// To be removed, and nothing else.
+    package let isPlain: Bool
 
     package init(
         id: JobID, lane: LaneID, keptFor: Duration? = .zero, revision: UInt32 = 0, details: Details? = nil
     ) {
+        self.isKept = keptFor != .zero
+        self.isPlain = !self.isKept && details == nil && revision == 0
         self.id = id
         self.lane = lane
         self.keptFor = keptFor
         self.revision = revision
         self.details = details
     }
-
-    package var isKept: Bool { self.keptFor != .zero }
-    /// To be removed, and nothing else.
-    package var isPlain: Bool { !self.isKept && self.details == nil && self.revision == 0 }
 }
 
 /// A pending or dead job's next state.

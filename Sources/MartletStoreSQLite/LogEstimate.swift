@@ -27,7 +27,7 @@ enum LogEstimate {
                 }
             case .succeed(let jobs):
                 pages += jobs.count + jobs.count / 4
-                for job in jobs where job.isKept || job.details != nil || job.revision > 0 {
+                for job in jobs where !job.isPlain {
                     pages += 8 + (job.details?.result?.count ?? 0) / 3500 + Self.pages(of: job.details?.followUps ?? [])
                 }
             // A row that grows may split its page; some indexes change. A large payload is written again.

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <stdatomic.h>
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
@@ -18,6 +19,15 @@ THREAD_LOCAL size_t total_count;
 // Below zero when blocks from before the start were freed.
 THREAD_LOCAL long long held;
 THREAD_LOCAL long long peak;
+
+static bool is_counting_all;
+static atomic_size_t count_of_all;
+
+void allocation_gauge_count_all(void) { is_counting_all = true; }
+
+bool allocation_gauge_is_counting_all(void) { return is_counting_all; }
+
+size_t allocation_gauge_count_of_all(void) { return atomic_load(&count_of_all); }
 
 void allocation_gauge_start(void) {
     largest = 0;
@@ -46,6 +56,7 @@ extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
 
 static void *note(size_t size, void *memory) {
+    if (is_counting_all) atomic_fetch_add_explicit(&count_of_all, 1, memory_order_relaxed);
     if (!is_watching || memory == NULL) return memory;
     total_count += 1;
     if (size > largest) largest = size;

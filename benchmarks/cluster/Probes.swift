@@ -10,18 +10,17 @@ struct Samples: CustomStringConvertible {
         precondition(!self.sorted.isEmpty, "nothing was measured")
     }
 
+    var count: Int { self.sorted.count }
     var median: Double { self.at(0.5) }
+    var p99: Double { self.at(0.99) }
 
     var description: String {
-        "median \(Self.text(self.median)) ms, p90 \(Self.text(self.at(0.9))) ms, p99 \(Self.text(self.at(0.99))) ms "
-            + "(\(self.sorted.count) samples)"
+        "median \(text(self.median)) ms, p90 \(text(self.at(0.9))) ms, p99 \(text(self.p99)) ms (\(self.count) samples)"
     }
 
     private func at(_ share: Double) -> Double {
         Double(self.sorted[min(self.sorted.count - 1, Int(Double(self.sorted.count) * share))]) / 1e6
     }
-
-    private static func text(_ value: Double) -> String { String(format: "%.3f", value) }
 }
 
 /// How long the disk under the store takes to make 8 KiB durable, in a file that has its space already.
@@ -80,7 +79,7 @@ final class WireProbe {
 enum EchoRole {
     static func run(_ settings: Settings) throws {
         var socket = nng_socket()
-        guard nng_rep0_open(&socket) == 0, nng_listen(socket, settings.echo, nil, 0) == 0 else {
+        guard nng_rep0_open(&socket) == 0, nng_listen(socket, settings.echoAddress, nil, 0) == 0 else {
             throw POSIXError(.EIO)
         }
         var bytes = [UInt8](repeating: 0, count: 64)
