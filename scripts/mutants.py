@@ -64,7 +64,7 @@ MUTANTS = [
      "            frame.mayBeAccepted = true\n            return .again(cause)",
      "            self.retire(frame)\n            self.requeue(frame.entries, alone: false)\n            return .requeued"),
     ("a claimed job takes no place under a cap", CORE + "Dispatch/DispatchCore.swift",
-     "        self.activate(\n            id, lane: self.lines[index].lane, key: self.lines[index].key, isOrdered: self.lines[index].isOrdered,\n            uses: uses)\n", ""),
+     "        self.activate(\n            id, lane: self.lines[index].lane, key: self.lines[index].key, isOrdered: self.lines[index].isOrdered,\n            uses: uses, at: Instant(nanoseconds: 0))\n", ""),
     ("buckets are full after a takeover", COORDINATOR + "Dispatcher.swift",
      "isRecovering: isRecovering, at: loop.now)", "isRecovering: isRecovering, at: Instant(nanoseconds: 0))"),
     ("a job starts however late it is for its services", SDK + "Worker/WorkerCore.swift",

@@ -89,7 +89,7 @@ package struct Coordinator: Sendable {
             dispatcher: dispatcher, registry: registry, lanes: lanes, budget: budget, watch: watch, control: control,
             scheduler: scheduler, services: services, log: self.log)
         await control.begin()
-        await services.begin()
+        await services.begin(opening.serviceClosings)
         let releasesWanted = Signal()
         if opening.hasReleases { releasesWanted.notify() }
         try await self.recover(into: dispatcher, openedAt: openedAt)

@@ -1,5 +1,6 @@
 package import MartletCore
 import MartletRuntime
+package import MartletStore
 import MartletWire
 
 extension Dispatcher {
@@ -15,10 +16,23 @@ extension Dispatcher {
         await self.turn()
     }
 
-    /// A service told a handler that it is unavailable: nobody uses it for a while.
-    package func serviceUnavailable(_ name: String, retryAfter: Duration?) {
-        self.core.serviceUnavailable(name, retryAfter: retryAfter, at: self.loop.now)
+    /// A service told the handler of a job that it is unavailable: nobody uses it for a while.
+    ///
+    /// - Returns: what is to be stored of it; nil if the service has no limits any more.
+    package func serviceUnavailable(_ name: String, retryAfter: Duration?, for id: JobID) -> ServiceClosing? {
+        let now = self.loop.now
+        guard let until = self.core.serviceUnavailable(name, retryAfter: retryAfter, for: id, at: now) else {
+            return nil
+        }
         self.turnAgain = true
+        // What is stored is in whole microseconds: rather one more than one less.
+        return ServiceClosing(
+            name: name, at: self.loop.wallTime, lastsFor: .microseconds((until - now).wholeMicroseconds + 2))
+    }
+
+    /// Has a service left alone for so long, as it asked before this epoch.
+    package func close(service name: String, for duration: Duration) {
+        self.core.close(service: name, until: self.loop.now + duration, at: self.loop.now)
     }
 
     // MARK: Tokens for calls

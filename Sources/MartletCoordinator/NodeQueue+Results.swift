@@ -10,7 +10,7 @@ extension NodeQueue {
         var settlement = NodeQueueCore.Settlement()
         settlement.verdicts.reserveCapacity(report.items.count)
         var checkpoints: [Checkpoint] = []
-        var unavailable: [(service: String, retryAfter: Duration?)] = []
+        var unavailable: [Settled.Unavailable] = []
         let loop = self.context.loop
         for item in report.items {
             let result: NodeQueueCore.Result
@@ -28,7 +28,7 @@ extension NodeQueue {
             case .unavailable(let service, let retryAfter):
                 let (verdict, known) = self.judge(item, service, retryAfter)
                 result = verdict
-                unavailable += known.map { ($0, retryAfter) }
+                unavailable += known.map { Settled.Unavailable(service: $0, retryAfter: retryAfter, job: item.id) }
             case .checkpoint(let value):
                 let job = self.core.checkpoint(item.id, under: item.token)
                 settlement.verdicts.append(job == nil ? .refused : .accepted)
@@ -71,10 +71,12 @@ extension NodeQueue {
         return (.postponed(JobFailure(kind: "ServiceUnavailable", message: named[0]), after: wait), named)
     }
 
-    func commit(_ settled: Settled, of report: Report) async {
+    /// - Parameter closings: of services that turned jobs away: durable before anybody is told.
+    func commit(_ settled: Settled, closings: [ServiceClosing], of report: Report) async {
         let settlement = settled.settlement
         var changes: [Change] = []
         if !settled.checkpoints.isEmpty { changes.append(.checkpoint(settled.checkpoints)) }
+        changes += closings.map(Change.closeService)
         if !settlement.succeeded.isEmpty {
             changes.append(
                 .succeed(

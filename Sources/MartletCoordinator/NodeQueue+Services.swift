@@ -1,16 +1,40 @@
 import MartletCore
+import MartletObservability
 import MartletRuntime
+import MartletStore
 import MartletTransport
 import MartletWire
 
-/// Tokens of services, for calls that the node's jobs make while they run.
+/// Services that turn the node's jobs away, and tokens for calls that these make while they run.
 extension NodeQueue {
+    /// Closes services that turned handlers away. Returns what is to be stored of it.
+    func leaveAlone(_ unavailable: [Settled.Unavailable]) async -> [ServiceClosing] {
+        var closings: [ServiceClosing] = []
+        for (service, retryAfter, job) in unavailable.lazy.map({ ($0.service, $0.retryAfter, $0.job) }) {
+            let closing = await self.context.dispatcher.serviceUnavailable(service, retryAfter: retryAfter, for: job)
+            if let closing { closings.append(closing) }
+            self.context.log(
+                .warning, "a service is unavailable and left alone",
+                [
+                    .name: service, .node: self.registration.name,
+                    .seconds: retryAfter.map { "\($0 / .seconds(1))" } ?? "-",
+                ])
+        }
+        return closings
+    }
+
+    /// One that wants nothing withdraws the request that is parked.
     func acquire(_ acquire: Acquire, request: any IncomingRequest) async {
         guard !self.core.hasEnded else { return request.refuse(.unknownNode, "this registration has ended") }
         self.core.heard(at: self.context.loop.now)
         if let earlier = self.acquisition {
             earlier.request.reply(
                 Acquired(number: earlier.message.number, heldFor: .zero, validFor: .zero, chunks: []).encoded())
+        }
+        guard acquire.wants.count > 0 else {
+            self.acquisition = nil
+            return request.reply(
+                Acquired(number: acquire.number, heldFor: .zero, validFor: .zero, chunks: []).encoded())
         }
         self.acquisition = (acquire, request, self.context.loop.now)
         await self.serveAcquisition()

@@ -26,7 +26,14 @@ package actor NodeQueue {
         /// Saved in the same commit; their leases go on.
         let checkpoints: [Checkpoint]
         /// Services that turned handlers away, and for how long they want to be left alone.
-        let unavailable: [(service: String, retryAfter: Duration?)]
+        let unavailable: [Unavailable]
+
+        struct Unavailable {
+            let service: String
+            let retryAfter: Duration?
+            /// Whose handler was turned away.
+            let job: JobID
+        }
 
         /// What it weighs in a commit group beyond its items: jobs that come after, and the bytes that are left.
         var load: (jobs: Int, bytes: Int) {
@@ -109,19 +116,11 @@ package actor NodeQueue {
         var actions: [NodeQueueCore.Action] = []
         if report.isDraining, !self.core.isDraining { self.core.drain(into: &actions) }
         if let answered = report.standing?.answeredAsk { self.core.answered(answered, into: &actions) }
-        for (service, retryAfter) in settled.unavailable {
-            await self.context.dispatcher.serviceUnavailable(service, retryAfter: retryAfter)
-            self.context.log(
-                .warning, "a service is unavailable and left alone",
-                [
-                    .name: service, .node: self.registration.name,
-                    .seconds: retryAfter.map { "\($0 / .seconds(1))" } ?? "-",
-                ])
-        }
+        let closings = await self.leaveAlone(settled.unavailable)
         await self.tellSettled(settlement.succeeded, haveSucceeded: true)
         await self.tellSettled(settlement.completed.map(\.job), haveSucceeded: true)
         await self.tellSettled(settlement.failed.map(\.job))
-        await self.commit(settled, of: report)
+        await self.commit(settled, closings: closings, of: report)
         await self.context.dispatcher.giveBack(settlement.returned)
         await self.perform(actions)
         await self.tellDispatcher()

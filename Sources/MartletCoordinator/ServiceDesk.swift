@@ -44,8 +44,14 @@ package actor ServiceDesk {
     }
 
     /// Has in force what was set before. To be called before the dispatcher gets jobs.
-    package func begin() async {
+    ///
+    /// - Parameter closings: services that asked to be left alone.
+    package func begin(_ closings: [ServiceClosing]) async {
         for name in self.records.keys.sorted() { await self.enforce(name) }
+        for closing in closings {
+            guard let left = closing.left(at: self.loop.wallTime) else { continue }
+            await self.dispatcher.close(service: closing.name, for: left)
+        }
     }
 
     private func limits(of name: String) -> ServiceLimits? { self.records[name]?.limits ?? self.configured[name] }

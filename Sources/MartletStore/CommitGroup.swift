@@ -51,6 +51,8 @@ package enum Change: Sendable {
     case resume(Pause.Target)
     /// What is set for a service from now on, and what was changed, for people. -> `.done`
     case setService(ServiceRecord, what: String)
+    /// A service is to be left alone; of two closings the one stays of which more is left. -> `.done`
+    case closeService(ServiceClosing)
     /// Keeps points from which later attempts go on. -> `.applied`
     case checkpoint([Checkpoint])
     /// Registers a node, in place of an older one of that name. -> `.done`

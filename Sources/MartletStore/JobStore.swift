@@ -86,14 +86,18 @@ package struct StoreOpening: Sendable {
     package let services: [ServiceRecord]
     /// Who set what, in the order in which they did.
     package let serviceChanges: [ServiceChange]
+    /// Services that asked to be left alone, in the order of their names; it may be over.
+    package let serviceClosings: [ServiceClosing]
 
     package init(
         epoch: Epoch, lanes: [LaneKey], nodes: [NodeRecord], pendingCount: Int, pauses: [Pause] = [],
         bulks: [BulkRecord] = [], hasReleases: Bool = false, schedules: [ScheduleRow] = [],
-        services: [ServiceRecord] = [], serviceChanges: [ServiceChange] = []
+        services: [ServiceRecord] = [], serviceChanges: [ServiceChange] = [],
+        serviceClosings: [ServiceClosing] = []
     ) {
         self.services = services
         self.serviceChanges = serviceChanges
+        self.serviceClosings = serviceClosings
         self.schedules = schedules
         self.pauses = pauses
         self.bulks = bulks

@@ -44,6 +44,7 @@ package struct StoreState: Sendable {
     private(set) var pauses: [Pause.Target: WallTime] = [:]
     private(set) var services: [String: ServiceRecord] = [:]
     private(set) var serviceChanges: [ServiceChange] = []
+    private(set) var serviceClosings: [String: ServiceClosing] = [:]
     var bulks: [BulkID: BulkRecord] = [:]
     private(set) var sessions: [SessionID: Session] = [:]
     private var nextSession: UInt64 = 1
@@ -65,7 +66,8 @@ package struct StoreState: Sendable {
             bulks: self.bulks.keys.sorted().map { self.bulks[$0]! },
             hasReleases: !self.groups.releases.isEmpty,
             schedules: self.allSchedules,
-            services: self.services.keys.sorted().map { self.services[$0]! }, serviceChanges: self.serviceChanges)
+            services: self.services.keys.sorted().map { self.services[$0]! }, serviceChanges: self.serviceChanges,
+            serviceClosings: self.serviceClosings.keys.sorted().map { self.serviceClosings[$0]! })
     }
 
     /// Applies a group.
@@ -105,6 +107,8 @@ package struct StoreState: Sendable {
             case .pause(let pause): self.pauses[pause.target] = pause.since
             case .resume(let target): self.pauses[target] = nil
             case .setService(let record, let what): self.keep(record, what: what)
+            case .closeService(let closing):
+                self.serviceClosings[closing.name] = closing.lasting(beside: self.serviceClosings[closing.name], at: now)
             case .checkpoint(let points): return .applied(missing: try self.save(points))
             case .delete(let ids): return .applied(missing: try self.delete(ids, at: now))
             case .saveNode(let record): self.nodes[record.id.name] = record

@@ -43,7 +43,7 @@ enum LogEstimate {
             case .bulk(let step): pages += 4 + step.work.count * 11
             case .purgeWorkflows(let limit): pages += min(limit, 4096) * 9
             case .openSession, .saveNode, .forgetNode, .beginBulk, .forgetBulk, .pause, .resume, .closeBatch,
-                .release, .setService:
+                .release, .setService, .closeService:
                 pages += 4
             }
         }

@@ -120,7 +120,8 @@ package actor SQLiteStore: JobStore {
             pendingCount: Int(totals.reduce(0) { $0 + $1.ready + $1.scheduled + $1.blocked }),
             pauses: try Pause.all(in: database), bulks: try BulkRecord.all(in: database),
             hasReleases: transaction.storedReleaseCount > 0, schedules: try ScheduleRow.all(in: database),
-            services: try ServiceRecord.all(in: database), serviceChanges: try ServiceChange.all(in: database))
+            services: try ServiceRecord.all(in: database), serviceChanges: try ServiceChange.all(in: database),
+            serviceClosings: try ServiceClosing.all(in: database))
     }
 
     private func checkpointAll(_ database: Database) throws(StoreError) {

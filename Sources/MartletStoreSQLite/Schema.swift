@@ -91,6 +91,7 @@ enum Schema {
         CREATE TABLE service_changes(
             number INTEGER PRIMARY KEY, name TEXT NOT NULL, changed INTEGER NOT NULL, who TEXT NOT NULL,
             what TEXT NOT NULL);
+        CREATE TABLE service_closings(name TEXT PRIMARY KEY, at INTEGER NOT NULL, lasts INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE schedule_runs(
             schedule TEXT NOT NULL, instant INTEGER NOT NULL, job INTEGER NOT NULL,
             PRIMARY KEY(schedule, instant)) WITHOUT ROWID;

@@ -23,6 +23,35 @@ extension StoreTransaction {
         self.statements.trimServiceChanges.bind(0, Int64(ServiceChange.changesMax))
         try self.statements.trimServiceChanges.run()
     }
+
+    /// Keeps that a service is to be left alone, unless it was to be for longer.
+    func keep(_ closing: ServiceClosing, at now: WallTime) throws(StoreError) {
+        let read = self.statements.readClosing
+        read.bind(0, closing.name)
+        let before = try read.step() ? ServiceClosing(name: closing.name, read, 0) : nil
+        read.reset()
+        let kept = closing.lasting(beside: before, at: now)
+        self.statements.writeClosing.bind(0, kept.name)
+        self.statements.writeClosing.bind(1, kept.at.microseconds)
+        self.statements.writeClosing.bind(2, kept.lastsFor.wholeMicroseconds)
+        try self.statements.writeClosing.run()
+    }
+}
+
+extension ServiceClosing {
+    fileprivate init(name: String, _ row: Statement, _ column: Int32) {
+        self.init(
+            name: name, at: WallTime(microseconds: row.integer(column)),
+            lastsFor: .microseconds(row.integer(column + 1)))
+    }
+
+    static func all(in database: Database) throws(StoreError) -> [ServiceClosing] {
+        var closings: [ServiceClosing] = []
+        try database.read("SELECT name, at, lasts FROM service_closings ORDER BY name") { row throws(StoreError) in
+            closings.append(ServiceClosing(name: row.text(0) ?? "", row, 1))
+        }
+        return closings
+    }
 }
 
 extension ServiceRecord {

@@ -50,6 +50,8 @@ struct StoreStatements {
     let deletePause: Statement
     let writeService: Statement
     let deleteService: Statement
+    let readClosing: Statement
+    let writeClosing: Statement
     let writeServiceChange: Statement
     let trimServiceChanges: Statement
     let writeBulk: Statement
@@ -141,6 +143,9 @@ struct StoreStatements {
         self.writeService = try database.prepare(
             "REPLACE INTO services(name, paused, changed, who, limits) VALUES (?, ?, ?, ?, ?)")
         self.deleteService = try database.prepare("DELETE FROM services WHERE name = ?")
+        self.readClosing = try database.prepare("SELECT at, lasts FROM service_closings WHERE name = ?")
+        self.writeClosing = try database.prepare(
+            "REPLACE INTO service_closings(name, at, lasts) VALUES (?, ?, ?)")
         self.writeServiceChange = try database.prepare(
             "INSERT INTO service_changes(name, changed, who, what) VALUES (?, ?, ?, ?)")
         self.trimServiceChanges = try database.prepare(

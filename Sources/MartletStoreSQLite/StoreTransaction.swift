@@ -123,6 +123,7 @@ final class StoreTransaction {
             return .applied(missing: try self.applyByRule(change, at: now))
         case .beginBulk, .forgetBulk, .pause, .resume: return try self.control(change)
         case .setService(let record, let what): try self.keep(record, what: what)
+        case .closeService(let closing): try self.keep(closing, at: now)
         case .saveNode(let record):
             self.statements.writeNode.bind(0, record.id.name)
             self.statements.writeNode.bind(1, Int64(bitPattern: record.id.incarnation))

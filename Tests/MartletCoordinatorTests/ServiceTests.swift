@@ -212,6 +212,43 @@ import Testing
         }
     }
 
+    /// What flows after that is there for others.
+    @Test func aRequestThatWantsNothingWithdrawsTheOneThatWaits() throws {
+        try Bench.run(Self.settings) { bench in
+            let node = try await bench.node("n1")
+            node.beat()
+            let maps = Acquire.Want(service: "maps", key: nil, least: 3, most: 3)
+            async let first = Self.acquire([maps], number: 1, of: node)
+            try await bench.sleep(.milliseconds(100))
+            #expect(try await Self.acquire([], number: 2, of: node).chunks.isEmpty)
+            #expect(try await first.chunks.isEmpty)
+            try await bench.sleep(.seconds(5))
+            let before = bench.world.now
+            #expect(try await Self.acquire([maps], number: 3, of: node).chunks.map(\.tokens) == [3])
+            #expect(bench.world.now - before < .milliseconds(100))
+        }
+    }
+
+    /// Nobody knows what became of the service meanwhile, but it said how long it wants to be left alone.
+    @Test func aServiceIsLeftAloneAfterARestartToo() throws {
+        try Bench.run(Self.settings) { bench in
+            let client = try await bench.client()
+            let node = try await bench.node("n1", types: ["Charge"])
+            node.beat()
+            _ = try await client.submit(["x"], sequence: 1, type: "Charge")
+            let held = try await node.fetchAll(1)
+            let told = bench.world.now
+            _ = try await node.report([(held[0], Self.unavailable("stripe", .seconds(30)))])
+            try await bench.sleep(.seconds(5))
+            bench.crash()
+            try await bench.start(Self.settings)
+            let again = try await bench.node("n2", slots: 50, types: ["Charge"])
+            again.beat()
+            _ = try await again.fetchAll(1)
+            #expect(bench.world.now - told >= .seconds(30) && bench.world.now - told < .seconds(31))
+        }
+    }
+
     /// Who runs has a slot already.
     @Test func callsOfJobsThatRunComeBeforeJobsThatWait() throws {
         try Bench.run(Self.settings) { bench in

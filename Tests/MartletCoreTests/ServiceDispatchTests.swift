@@ -230,7 +230,7 @@ import Testing
         bench.join(1, slots: 50)
         bench.now = bench.now + .seconds(1)
         #expect(bench.assign() == [1, 2])
-        bench.core.serviceUnavailable("s", retryAfter: .seconds(7), at: bench.now)
+        bench.core.serviceUnavailable("s", retryAfter: .seconds(7), for: JobID(rawValue: 1), at: bench.now)
         bench.now = bench.now + .seconds(6)
         #expect(bench.assign() == [])
         bench.now = bench.now + .seconds(2)

@@ -43,12 +43,12 @@ import Testing
                 for index in logs.indices { logs[index].change(current.rates[index], at: now) }
                 for index in keyLogs.indices { keyLogs[index].change(current.perKey!.rates[0], at: now) }
             }
-            if random.once(in: 150) { gate.unavailable(retryAfter: .milliseconds(random.below(900)), at: now) }
+            if random.once(in: 150) { gate.unavailable(retryAfter: .milliseconds(random.below(900)), takenAt: now, at: now) }
             let weight = 1 + random.below(3)
             let key = random.below(keys.count)
             if gate.blocker(weight: weight, key: keys[key], at: now) == nil {
                 gate.take(weight: weight, key: keys[key], at: now)
-                gate.release(key: keys[key], at: now)
+                gate.release(key: keys[key], takenAt: .seconds(0), at: now)
                 for index in logs.indices { logs[index].grant(weight, at: now) }
                 keyLogs[key].grant(weight, at: now)
             }
@@ -97,7 +97,7 @@ import Testing
         while now < .seconds(100) {
             guard let blocker = gate.blocker(weight: weight, key: nil, at: now) else {
                 gate.take(weight: weight, key: nil, at: now)
-                gate.release(key: nil, at: now)
+                gate.release(key: nil, takenAt: .seconds(0), at: now)
                 taken += weight
                 weight = 1 + random.below(8)
                 continue
@@ -142,7 +142,7 @@ import Testing
         gate.take(weight: 1, key: nil, at: .seconds(1))
         gate.hold(key: "before the takeover")
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(1)) == ServiceBlocker(.concurrency))
-        gate.release(key: "before the takeover", at: .seconds(2))
+        gate.release(key: "before the takeover", takenAt: .seconds(0), at: .seconds(2))
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(2)) == nil)
         gate.change(ServiceLimits(concurrency: 1), at: .seconds(2))
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(2)) == ServiceBlocker(.concurrency))
@@ -156,7 +156,7 @@ import Testing
         gate.take(weight: 1, key: "b", at: .seconds(1))
         gate.take(weight: 1, key: nil, at: .seconds(1))
         #expect(gate.blocker(weight: 1, key: "c", at: .seconds(1)) == ServiceBlocker(.concurrency))
-        gate.release(key: "a", at: .seconds(1))
+        gate.release(key: "a", takenAt: .seconds(0), at: .seconds(1))
         #expect(gate.blocker(weight: 1, key: "a", at: .seconds(1)) == nil)
         gate.checkInvariants()
     }
@@ -168,7 +168,7 @@ import Testing
         gate.change(ServiceLimits(perKey: KeyedLimits(concurrency: 1)), at: .seconds(1))
         #expect(gate.blocker(weight: 1, key: "a", at: .seconds(1)) == ServiceBlocker(.keyConcurrency))
         gate.change(ServiceLimits(concurrency: 9), at: .seconds(1))
-        gate.release(key: "a", at: .seconds(1))
+        gate.release(key: "a", takenAt: .seconds(0), at: .seconds(1))
         gate.checkInvariants()
         #expect(gate.keysCount == 0)
     }
@@ -180,7 +180,7 @@ import Testing
         var gate = Self.gate(ServiceLimits(perKey: perKey))
         for key in ["a", "b", "c"] {
             gate.take(weight: 1, key: key, at: .seconds(10))
-            if key != "a" { gate.release(key: key, at: .seconds(10)) }
+            if key != "a" { gate.release(key: key, takenAt: .seconds(0), at: .seconds(10)) }
         }
         #expect(
             gate.blocker(weight: 1, key: "d", at: .seconds(10)) == ServiceBlocker(.keys, until: .seconds(11)))

@@ -18,7 +18,7 @@ import Testing
         while now < start + .seconds(seconds) {
             guard let blocker = gate.blocker(weight: 1, key: nil, at: now) else {
                 gate.take(weight: 1, key: nil, at: now)
-                gate.release(key: nil, at: now)
+                gate.release(key: nil, takenAt: now, at: now)
                 counts[Int((now - start).components.seconds)] += 1
                 continue
             }
@@ -32,7 +32,7 @@ import Testing
 
     @Test func closesUntilTheServiceWantsToBeAskedAgainAndClimbsBack() {
         var gate = Self.gate()
-        gate.unavailable(retryAfter: .seconds(3), at: .seconds(10))
+        gate.unavailable(retryAfter: .seconds(3), takenAt: nil, at: .seconds(10))
         #expect(
             gate.blocker(weight: 1, key: nil, at: .seconds(10))
                 == ServiceBlocker(.closed, until: .seconds(13) + .milliseconds(20)), "from empty, at half the rate")
@@ -46,7 +46,7 @@ import Testing
 
     @Test func burstOfFailuresCutsOnceAndTheLongestWaitHolds() {
         var gate = Self.gate()
-        for wait in [2, 7, 1] { gate.unavailable(retryAfter: .seconds(wait), at: .seconds(10)) }
+        for wait in [2, 7, 1] { gate.unavailable(retryAfter: .seconds(wait), takenAt: nil, at: .seconds(10)) }
         #expect(gate.rateShare(at: .seconds(10)) == 500)
         #expect(gate.closedUntil == .seconds(17))
         #expect(gate.rateShare(at: .seconds(17)) == 500, "it climbs once it is open")
@@ -58,7 +58,7 @@ import Testing
         var gate = Self.gate()
         var now = Instant.seconds(10)
         for _ in 0..<10 {
-            gate.unavailable(retryAfter: nil, at: now)
+            gate.unavailable(retryAfter: nil, takenAt: nil, at: now)
             now = gate.closedUntil
         }
         #expect(gate.rateShare(at: now) == 50)
@@ -67,7 +67,7 @@ import Testing
 
     @Test func predictionCountsTheStepsOfTheClimb() {
         var gate = Self.gate(adaptive: AdaptiveLimits(decrease: 50, floor: 50, step: 950))
-        gate.unavailable(retryAfter: .seconds(1), at: .seconds(10))
+        gate.unavailable(retryAfter: .seconds(1), takenAt: nil, at: .seconds(10))
         // 5 tokens flow in the first second, then 100 a second.
         let until = gate.blocker(weight: 20, key: nil, at: .seconds(10))!.until!
         #expect(until == .seconds(12) + .milliseconds(150))
@@ -79,23 +79,23 @@ import Testing
 
     @Test func withoutAdaptiveSettingsOnlyTheWaitCounts() {
         var gate = Self.gate(adaptive: nil)
-        gate.unavailable(retryAfter: .seconds(1), at: .seconds(10))
+        gate.unavailable(retryAfter: .seconds(1), takenAt: nil, at: .seconds(10))
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(10))?.kind == .closed)
         #expect(self.drain(&gate, from: .seconds(11), seconds: 2) == [99, 100])
     }
 
     @Test func waitIsBounded() {
         var gate = Self.gate()
-        gate.unavailable(retryAfter: .seconds(1 << 40), at: .seconds(10))
+        gate.unavailable(retryAfter: .seconds(1 << 40), takenAt: nil, at: .seconds(10))
         #expect(gate.closedUntil == Instant.seconds(10) + ServiceGate.retryAfterMax)
         var other = Self.gate()
-        other.unavailable(retryAfter: .seconds(-5), at: .seconds(10))
+        other.unavailable(retryAfter: .seconds(-5), takenAt: nil, at: .seconds(10))
         #expect(other.closedUntil == Instant.seconds(10) + ServiceGate.retryAfterMin)
     }
 
     @Test func reopeningForgetsFailuresAndStartsEmpty() {
         var gate = Self.gate(breaker: BreakerLimits(failuresToOpen: 1))
-        gate.unavailable(retryAfter: .seconds(3600), at: .seconds(10))
+        gate.unavailable(retryAfter: .seconds(3600), takenAt: nil, at: .seconds(10))
         gate.reopen(at: .seconds(11))
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(11))?.kind == .tokens)
         #expect(gate.level(at: .seconds(11)) == 0)
@@ -104,7 +104,7 @@ import Testing
 
     @Test func changeWhileClosedKeepsItClosed() {
         var gate = Self.gate()
-        gate.unavailable(retryAfter: .seconds(5), at: .seconds(10))
+        gate.unavailable(retryAfter: .seconds(5), takenAt: nil, at: .seconds(10))
         let minute = RateLimit(tokens: 60, per: .seconds(60), burst: 50)
         gate.change(ServiceLimits(rates: [Self.rate, minute]), at: .seconds(11))
         gate.checkInvariants()
@@ -121,7 +121,7 @@ import Testing
         var gate = Self.gate(breaker: Self.breaker)
         for second in [10, 12, 14] as [Double] {
             #expect(!gate.isBroken)
-            gate.unavailable(retryAfter: nil, at: .seconds(second))
+            gate.unavailable(retryAfter: nil, takenAt: nil, at: .seconds(second))
         }
         return gate
     }
@@ -134,14 +134,14 @@ import Testing
         gate.hold(key: nil)
         gate.take(weight: 1, key: nil, at: .seconds(44))
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(45)) == ServiceBlocker(.breaker, until: .seconds(74)))
-        gate.succeeded(at: .seconds(45))
+        gate.succeeded(takenAt: .seconds(44))
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(45)) == nil && !gate.isBroken)
     }
 
     @Test func probeThatFailsOpensItAgain() {
         var gate = self.broken()
         gate.take(weight: 1, key: nil, at: .seconds(50))
-        gate.unavailable(retryAfter: .seconds(60), at: .seconds(51))
+        gate.unavailable(retryAfter: .seconds(60), takenAt: .seconds(50), at: .seconds(51))
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(51))?.kind == .breaker)
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(110)) != nil, "the service asked for more time")
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(112)) == nil)
@@ -150,7 +150,7 @@ import Testing
     @Test func probeWithoutAVerdictMakesRoomForTheNext() {
         var gate = self.broken()
         gate.take(weight: 1, key: nil, at: .seconds(50))
-        gate.release(key: nil, at: .seconds(51))
+        gate.release(key: nil, takenAt: .seconds(50), at: .seconds(51))
         #expect(gate.blocker(weight: 1, key: nil, at: .seconds(51)) == nil, "its job ended in another way")
         gate.hold(key: nil)
         gate.take(weight: 1, key: nil, at: .seconds(52))
@@ -162,8 +162,8 @@ import Testing
         var gate = Self.gate(breaker: Self.breaker)
         for round in 1...20 {
             let second = Double(round)
-            gate.unavailable(retryAfter: .milliseconds(500), at: .seconds(2 * second))
-            if round % 2 == 0 { gate.succeeded(at: .seconds(2 * second + 1)) }
+            gate.unavailable(retryAfter: .milliseconds(500), takenAt: nil, at: .seconds(2 * second))
+            if round % 2 == 0 { gate.succeeded(takenAt: .seconds(2 * second)) }
         }
         #expect(!gate.isBroken)
     }
@@ -171,8 +171,52 @@ import Testing
     /// It says nothing of the service as it is now.
     @Test func successOfAJobFromBeforeDoesNotCloseTheBreaker() {
         var gate = self.broken()
-        gate.succeeded(at: .seconds(20))
+        gate.succeeded(takenAt: .seconds(13))
         #expect(gate.isBroken)
+    }
+
+    /// Half open, what calls from before it opened say is no verdict on the probe.
+    @Test func onlyTheProbeDecides() {
+        var gate = self.broken()
+        gate.hold(key: nil)
+        gate.take(weight: 1, key: nil, at: .seconds(50))
+        gate.succeeded(takenAt: .seconds(13))
+        gate.release(key: nil, takenAt: .seconds(13), at: .seconds(51))
+        #expect(gate.isBroken, "an older job's success")
+        #expect(gate.blocker(weight: 1, key: nil, at: .seconds(51))?.kind == .breaker, "nor does its end make room")
+        gate.unavailable(retryAfter: .seconds(1), takenAt: .seconds(14), at: .seconds(52))
+        gate.unavailable(retryAfter: .seconds(1), takenAt: nil, at: .seconds(54))
+        #expect(gate.closedUntil == .seconds(55), "the service is left alone for as long as it asks")
+        gate.succeeded(takenAt: .seconds(50))
+        #expect(!gate.isBroken, "an older job's failure had not decided")
+    }
+
+    /// A probe that takes longer than the breaker waits for one still says how the service is.
+    @Test func slowProbeDecidesBesideTheNext() {
+        var gate = self.broken()
+        gate.take(weight: 1, key: nil, at: .seconds(50))
+        gate.take(weight: 1, key: nil, at: .seconds(80))
+        gate.release(key: nil, takenAt: .seconds(80), at: .seconds(81))
+        #expect(gate.blocker(weight: 1, key: nil, at: .seconds(81))?.kind == .breaker, "one is under way")
+        gate.succeeded(takenAt: .seconds(50))
+        gate.release(key: nil, takenAt: .seconds(50), at: .seconds(85))
+        #expect(!gate.isBroken)
+        gate.checkInvariants()
+    }
+
+    /// Only failures are heard of calls inside of jobs.
+    @Test func callInsideOfAJobOfWhichNothingIsHeardHasGoneWell() {
+        var gate = self.broken()
+        gate.hold(key: nil)
+        #expect(gate.takeChunk(most: 10, at: .seconds(50)) == 1)
+        gate.release(key: nil, takenAt: .seconds(0), at: .seconds(51))
+        #expect(gate.takeChunk(most: 10, at: .seconds(79)) == 0)
+        #expect(gate.takeChunk(most: 10, at: .seconds(80)) == 10)
+        #expect(!gate.isBroken)
+        var other = self.broken()
+        #expect(other.takeChunk(most: 10, at: .seconds(50)) == 1)
+        other.unavailable(retryAfter: nil, takenAt: nil, at: .seconds(51))
+        #expect(other.takeChunk(most: 10, at: .seconds(80)) == 0, "it has failed")
     }
 
     @Test func chunkIsOneProbeToo() {

@@ -325,6 +325,11 @@ actor FakeCoordinator {
         if let (superseded, parked, _) = self.parkedAcquire {
             parked.reply(Acquired(number: superseded.number, heldFor: .zero, validFor: .zero, chunks: []).encoded())
         }
+        self.parkedAcquire = nil
+        guard acquire.wants.count > 0 else {
+            return request.reply(
+                Acquired(number: acquire.number, heldFor: .zero, validFor: .zero, chunks: []).encoded())
+        }
         self.parkedAcquire = (acquire, request, self.loop.now)
         self.grant()
     }

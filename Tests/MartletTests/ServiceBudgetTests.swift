@@ -111,6 +111,28 @@ import Testing
         budget.checkInvariants()
     }
 
+    /// What was asked for it would be granted, and spent for nothing.
+    @Test func whatACancelledCallWantedIsAskedForNoLonger() {
+        var budget = ServiceBudget()
+        _ = budget.acquire(1, of: Self.maps, ticket: 1, at: Self.now)
+        _ = budget.acquire(5, of: Self.maps, ticket: 2, at: Self.now)
+        _ = budget.ask(number: 1, at: Self.now)
+        _ = budget.cancel(2, at: Self.now)
+        #expect(budget.hasNews)
+        #expect(budget.ask(number: 2, at: Self.now)?.map(\.most) == [1] && !budget.hasNews)
+        _ = budget.cancel(1, at: Self.now)
+        #expect(budget.hasNews)
+        budget.forgetRequest()
+        #expect(budget.ask(number: 3, at: Self.now) == [], "nothing is wanted: the request is withdrawn")
+        #expect(!budget.hasNews)
+        budget.forgetRequest()
+        #expect(budget.ask(number: 4, at: Self.now) == [], "until it is answered")
+        let answer = Acquired(number: 4, heldFor: .zero, validFor: .zero, chunks: [])
+        _ = budget.received(answer, askedAt: Self.now, at: Self.now)
+        #expect(budget.ask(number: 5, at: Self.now) == nil)
+        budget.checkInvariants()
+    }
+
     @Test func callsThatWaitAndWantsOfARequestAreBounded() {
         var budget = ServiceBudget()
         for ticket in 1...ServiceBudget.waitersMax {
@@ -162,7 +184,7 @@ import Testing
                 for verdict in verdicts { use(weights[verdict.ticket]!) }
             case 3 where request == nil || random.below(5) == 0:
                 number += 1
-                request = budget.ask(number: number, at: now).map { (number, $0, now) }
+                request = budget.ask(number: number, at: now).flatMap { $0.isEmpty ? nil : (number, $0, now) }
             case 4:
                 guard let asked = request else { break }
                 request = nil

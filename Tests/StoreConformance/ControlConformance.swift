@@ -13,6 +13,7 @@ extension StoreConformance {
         Case("pausesOutliveTheirOwner", pausesOutliveTheirOwner),
         Case("whatIsSetForServicesOutlivesItsOwner", whatIsSetForServicesOutlivesItsOwner),
         Case("theLatestChangesOfServicesAreKept", theLatestChangesOfServicesAreKept),
+        Case("theLongerClosingOfAServiceStays", theLongerClosingOfAServiceStays),
     ]
 
     private static func record(_ id: UInt64, _ operation: BulkOperation = .cancel) -> BulkRecord {
@@ -146,6 +147,31 @@ extension StoreConformance {
         #expect(owner.opening.services == [Self.record("maps", nil, isPaused: true), Self.record("stripe", all)])
         #expect(owner.opening.serviceChanges.map(\.name) == ["maps", "stripe", "mail", "mail", "maps"])
         #expect(owner.opening.serviceChanges.last == ServiceChange(name: "maps", at: 5, by: "ann", what: "paused"))
+        await owner.store.close()
+    }
+
+    private static func theLongerClosingOfAServiceStays(_ suite: StoreConformance) async throws {
+        var owner = try await suite.openWithLanes()
+        #expect(owner.opening.serviceClosings.isEmpty)
+        func close(_ name: String, at: WallTime, for duration: Duration) async throws {
+            let closing = ServiceClosing(name: name, at: at, lastsFor: duration)
+            _ = try await owner.store.commit(
+                CommitGroup(epoch: owner.epoch, now: at, changes: [.closeService(closing)]))
+        }
+        try await close("maps", at: 100, for: .microseconds(1000))
+        try await close("maps", at: 200, for: .microseconds(10))
+        try await close("mail", at: 300, for: .microseconds(7))
+        try await close("mail", at: 306, for: .microseconds(2))
+        // The clock was an hour ahead: no more than it asked for is left of it.
+        try await close("stripe", at: 3_600_000_000, for: .microseconds(5))
+        try await close("stripe", at: 400, for: .microseconds(6))
+        owner = try await suite.reopen(owner)
+        #expect(
+            owner.opening.serviceClosings == [
+                ServiceClosing(name: "mail", at: 306, lastsFor: .microseconds(2)),
+                ServiceClosing(name: "maps", at: 100, lastsFor: .microseconds(1000)),
+                ServiceClosing(name: "stripe", at: 400, lastsFor: .microseconds(6)),
+            ])
         await owner.store.close()
     }
 

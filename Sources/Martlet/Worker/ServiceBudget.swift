@@ -66,17 +66,29 @@ package struct ServiceBudget: Sendable {
     private var lines: [Account: Line] = [:]
     private var accounts: [UInt64: Account] = [:]
     /// What the request under way asks for, in its order.
-    private var asked: [Account]?
+    private var asked: [(account: Account, most: Int)]?
     private var askedNumber: UInt64 = 0
+    /// A request may be parked at the coordinator that would be granted tokens.
+    private var isParked = false
 
     package init() {}
 
     package var waitingCount: Int { self.accounts.count }
-    /// Whether a request is to be sent though one may be under way: something waits that it does not ask for.
+    /// Whether a request is to be sent though one may be under way: something waits that it does not ask for, or it asks
+    /// for what nobody wants any more, which would be spent for nothing.
     package var hasNews: Bool {
         guard let asked else { return !self.accounts.isEmpty }
+        if asked.contains(where: { $0.most > self.missing($0.account) }) { return true }
         guard asked.count < Acquire.wantsMax else { return false }
-        return self.lines.contains { !$0.value.waiters.isEmpty && !asked.contains($0.key) }
+        return self.lines.contains { account, line in
+            !line.waiters.isEmpty && !asked.contains { $0.account == account }
+        }
+    }
+
+    /// Tokens that calls wait for, beyond those that are there.
+    private func missing(_ account: Account) -> Int {
+        guard let line = self.lines[account] else { return 0 }
+        return line.wanted - line.chunks.reduce(0) { $0 + $1.tokens }
     }
 
     /// A call wants tokens. Those that wait for the same are served before it.
@@ -110,6 +122,7 @@ package struct ServiceBudget: Sendable {
         let tickets = self.accounts.keys.sorted()
         self.accounts = [:]
         self.asked = nil
+        self.isParked = false
         for account in self.lines.keys { self.lines[account]!.waiters = [] }
         self.lines = self.lines.filter { !$0.value.chunks.isEmpty }
         return tickets.map { Verdict(ticket: $0, problem: problem) }
@@ -117,11 +130,12 @@ package struct ServiceBudget: Sendable {
 
     // MARK: Requests
 
-    /// What to ask the coordinator for; nil for nothing. Takes the place of a request that is under way.
+    /// What to ask the coordinator for; nil for nothing. Takes the place of one that is parked there; if it is empty, that is
+    /// all it does.
     package mutating func ask(number: UInt64, at now: Instant) -> [Acquire.Want]? {
         var wants: [Acquire.Want] = []
         self.asked = nil
-        var accounts: [Account] = []
+        var asked: [(account: Account, most: Int)] = []
         // Those whose calls have waited longest first, so that none is left out for ever.
         let waiting = self.lines.compactMap { account, line in line.waiters.first.map { (account, $0.ticket) } }
         for (account, _) in waiting.sorted(by: { $0.1 < $1.1 }).prefix(Acquire.wantsMax) {
@@ -131,14 +145,15 @@ package struct ServiceBudget: Sendable {
             let least = line.waiters[0].weight - there
             precondition(least > 0, "what can be served does not wait")
             let most = max(least, min(line.wanted - there, Self.chunkMax))
-            accounts.append(account)
+            asked.append((account, most))
             wants.append(
                 Acquire.Want(
                     service: account.service, key: account.key, least: UInt32(clamping: least),
                     most: UInt32(clamping: most)))
         }
-        guard !wants.isEmpty else { return nil }
-        self.asked = accounts
+        guard !wants.isEmpty || self.isParked else { return nil }
+        self.isParked = true
+        self.asked = asked
         self.askedNumber = number
         return wants
     }
@@ -153,12 +168,13 @@ package struct ServiceBudget: Sendable {
     package mutating func received(_ reply: Acquired, askedAt: Instant, at now: Instant) -> [Verdict] {
         guard let asked, reply.number == self.askedNumber else { return [] }
         self.asked = nil
+        self.isParked = false
         self.sweep(at: now)
         let good = reply.heldFor + reply.validFor
         let goodUntil = askedAt + (good - good / Self.driftFraction)
         var verdicts: [Verdict] = []
         for chunk in reply.chunks where chunk.place < asked.count {
-            let account = asked[Int(chunk.place)]
+            let account = asked[Int(chunk.place)].account
             guard self.lines[account] != nil else { continue }
             if !chunk.problem.isEmpty {
                 verdicts += self.refuse(account, chunk.problem)

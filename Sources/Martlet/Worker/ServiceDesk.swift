@@ -70,13 +70,15 @@ package final class ServiceDesk: Sendable {
 
     private func cancel(_ ticket: UInt64) {
         let now = self.loop.now
-        let (continuation, others) = self.state.withLock { state in
+        let (continuation, others, hasNews) = self.state.withLock { state in
             guard let continuation = state.waiting.removeValue(forKey: ticket) else {
                 state.cancelled.insert(ticket)
-                return (nil as Continuation?, [] as [Resumption])
+                return (nil as Continuation?, [] as [Resumption], false)
             }
-            return (continuation, Self.resumptions(of: state.budget.cancel(ticket, at: now), in: &state))
+            let others = Self.resumptions(of: state.budget.cancel(ticket, at: now), in: &state)
+            return (continuation, others, state.budget.hasNews)
         }
+        if hasNews { self.news.notify() }
         continuation?.resume(returning: .failure(CancellationError()))
         Self.resume(others)
     }
@@ -86,7 +88,8 @@ package final class ServiceDesk: Sendable {
     /// Whether something waits that the request under way does not ask for.
     var hasNews: Bool { self.state.withLock { $0.budget.hasNews } }
 
-    /// What to ask for now, in place of a request that is under way; nil for nothing.
+    /// What to ask for now, in place of a request that is under way; nil for nothing. One that asks for nothing withdraws
+    /// that request.
     func ask(under key: UInt64) -> Acquire? {
         let now = self.loop.now
         return self.state.withLock { state in

@@ -19,13 +19,14 @@ extension WorkerSession {
             switch await self.answer(to: ask, timeout: timeout) {
             case .message(let reply):
                 // A superseded request is answered with nothing. Two processes of one name would go on so for ever.
-                failures = reply.chunks.isEmpty ? failures + 1 : 0
+                failures = reply.chunks.isEmpty && ask.wants.count > 0 ? failures + 1 : 0
                 self.services.received(reply, askedAt: askedAt)
             case .refused(let refusal):
                 if self.isRegistrationLost(refusal, generation) { return .registrationLost }
                 failures += 2
             case .failure: failures += 2
-            case .silence, nil: failures = 0
+            case .silence: failures = 0
+            case nil: continue
             }
             self.services.forgetRequest()
             if failures > 1 { await self.pause(afterFailures: failures - 1) }

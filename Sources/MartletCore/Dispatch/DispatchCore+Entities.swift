@@ -140,6 +140,8 @@ extension DispatchCore {
         let key: Int
         /// Of the services that it uses.
         let uses: [ServiceDemand.Use]
+        /// When they let it through; the beginning of time if that was in an earlier epoch.
+        let takenAt: Instant
     }
 
     /// Names of things that come and go.

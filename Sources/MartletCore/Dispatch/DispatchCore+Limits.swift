@@ -101,9 +101,12 @@ extension DispatchCore {
     // MARK: Counted jobs
 
     /// A job is with a node from now on. Counts it, if it is of those that are counted.
-    mutating func activate(_ id: JobID, lane: Int, key: Int, isOrdered: Bool, uses: [ServiceDemand.Use]) {
+    mutating func activate(
+        _ id: JobID, lane: Int, key: Int, isOrdered: Bool, uses: [ServiceDemand.Use], at now: Instant
+    ) {
         guard self.lanes[lane].isCapped || key >= 0 || !uses.isEmpty else { return }
-        let before = self.active.updateValue(Active(lane: lane, key: key, uses: uses), forKey: id)
+        let active = Active(lane: lane, key: key, uses: uses, takenAt: now)
+        let before = self.active.updateValue(active, forKey: id)
         precondition(before == nil, "a job is with one node")
         self.queues[self.lanes[lane].queue].active += 1
         self.types[self.lanes[lane].type].active += 1
@@ -124,7 +127,7 @@ extension DispatchCore {
         self.types[type].active -= 1
         self.release(queue: queue, at: now)
         self.release(type: type, at: now)
-        if !active.uses.isEmpty { self.release(active.uses, at: now) }
+        if !active.uses.isEmpty { self.release(active.uses, takenAt: active.takenAt, at: now) }
         guard active.key >= 0 else { return }
         self.keys[active.key].active -= 1
         self.wake(key: active.key, at: now)

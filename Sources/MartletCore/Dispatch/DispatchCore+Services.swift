@@ -47,10 +47,24 @@ extension DispatchCore {
         self.lookAgain(at: service, now)
     }
 
-    /// A handler, or what called the service for it, was told that it is unavailable.
-    package mutating func serviceUnavailable(_ name: String, retryAfter: Duration?, at now: Instant) {
-        guard let service = self.servicePlaces[name], self.services[service].gate != nil else { return }
-        self.services[service].gate!.unavailable(retryAfter: retryAfter, at: now)
+    /// The handler of a job, or what called the service for it, was told that it is unavailable.
+    ///
+    /// - Returns: until when the service is left alone; nil if it has no limits.
+    @discardableResult
+    package mutating func serviceUnavailable(
+        _ name: String, retryAfter: Duration?, for id: JobID, at now: Instant
+    ) -> Instant? {
+        guard let service = self.servicePlaces[name], self.services[service].gate != nil else { return nil }
+        let active = self.active[id].flatMap { $0.uses.contains { $0.service == service } ? $0 : nil }
+        self.services[service].gate!.unavailable(retryAfter: retryAfter, takenAt: active?.takenAt, at: now)
+        self.lookAgain(at: service, now)
+        return self.services[service].gate!.closedUntil
+    }
+
+    /// Has a service left alone until then, as it asked before this epoch.
+    package mutating func close(service name: String, until: Instant, at now: Instant) {
+        guard let service = self.servicePlaces[name] else { return }
+        self.services[service].gate?.close(until: until)
         self.lookAgain(at: service, now)
     }
 
@@ -59,7 +73,7 @@ extension DispatchCore {
         guard !self.services.isEmpty, let active = self.active[id] else { return }
         for use in active.uses {
             let wasBroken = self.services[use.service].gate?.isBroken ?? false
-            self.services[use.service].gate?.succeeded(at: now)
+            self.services[use.service].gate?.succeeded(takenAt: active.takenAt)
             if wasBroken { self.open(use.service) }
         }
     }
@@ -109,9 +123,9 @@ extension DispatchCore {
     }
 
     /// A job that used these is with no node any more.
-    mutating func release(_ uses: [ServiceDemand.Use], at now: Instant) {
+    mutating func release(_ uses: [ServiceDemand.Use], takenAt: Instant, at now: Instant) {
         for use in uses {
-            self.services[use.service].gate?.release(key: use.key, at: now)
+            self.services[use.service].gate?.release(key: use.key, takenAt: takenAt, at: now)
             switch self.services[use.service].closing?.blocker?.kind {
             case .concurrency, .breaker: self.open(use.service)
             default: break

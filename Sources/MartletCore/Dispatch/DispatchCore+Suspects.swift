@@ -29,7 +29,8 @@ extension DispatchCore {
                 job.startBy = now + Self.startDelayMax
             }
             self.activate(
-                job.id, lane: lane, key: self.key(of: job), isOrdered: job.share?.isOrdered ?? false, uses: uses)
+                job.id, lane: lane, key: self.key(of: job), isOrdered: job.share?.isOrdered ?? false, uses: uses,
+                at: now)
             self.nodes[node].assignedTotal += 1
             batches[self.batch(of: node, in: &batches)].jobs.append(job)
         }

@@ -277,7 +277,7 @@ package struct DispatchCore: Sendable {
         self.hold(uses)
         self.activate(
             id, lane: self.lines[index].lane, key: self.lines[index].key, isOrdered: self.lines[index].isOrdered,
-            uses: uses)
+            uses: uses, at: Instant(nanoseconds: 0))
         return true
     }
 

@@ -7,7 +7,10 @@ extension ServiceGate {
     /// The service said that it is unavailable (429, 503): closes for everybody until it wants to be asked again.
     ///
     /// Reports that arrive while it is closed are of the same burst: they may lengthen it, and count as one failure.
-    package mutating func unavailable(retryAfter: Duration?, at now: Instant) {
+    ///
+    /// - Parameter takenAt: when the job that was told so was let through; nil for one that called without saying that it
+    ///   uses the service.
+    package mutating func unavailable(retryAfter: Duration?, takenAt: Instant?, at now: Instant) {
         self.counters.rejections += 1
         let asked = retryAfter ?? self.limits.adaptive?.closedFor ?? AdaptiveLimits.standard.closedFor
         let until = max(self.closedUntil, now + min(max(asked, Self.retryAfterMin), Self.retryAfterMax))
@@ -18,15 +21,21 @@ extension ServiceGate {
             self.adaptive?.postpone(to: until)
         } else {
             self.adaptive?.decrease(at: now, reopening: until)
-            self.breaker?.failed(at: now, closedUntil: until)
+            self.breaker?.failed(takenAt: takenAt, at: now, closedUntil: until)
         }
         self.applyShare(at: now)
         for index in self.buckets.indices { self.buckets[index].close(until: until) }
     }
 
-    /// A job that used the service succeeded.
-    package mutating func succeeded(at now: Instant) {
-        self.breaker?.succeeded()
+    /// Leaves the service alone until then, as it asked of a coordinator before.
+    package mutating func close(until: Instant) {
+        self.closedUntil = max(self.closedUntil, until)
+        for index in self.buckets.indices { self.buckets[index].close(until: self.closedUntil) }
+    }
+
+    /// A job that used the service, and was let through at `takenAt`, succeeded.
+    package mutating func succeeded(takenAt: Instant) {
+        self.breaker?.succeeded(takenAt: takenAt)
     }
 
     /// Has other limits in force from now on: not a token more is there than before, leases stay counted, what is

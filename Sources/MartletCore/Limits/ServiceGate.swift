@@ -81,12 +81,14 @@ package struct ServiceGate: Sendable {
         return ofKey.map { ServiceBlocker($0.kind, until: until) }
     }
 
-    /// Lets a job through; ``release(key:)`` once its lease has ended.
+    /// Lets a job through; ``release(key:takenAt:at:)`` once its lease has ended.
     ///
     /// - Precondition: nothing holds it.
     package mutating func take(weight: Int, key: String?, at now: Instant) {
         precondition(self.blocker(weight: weight, key: key, at: now) == nil, "nothing is let through that must wait")
+        self.breaker?.settle(at: now)
         self.spend(weight, key: key, at: now)
+        self.breaker?.took(at: now)
         self.hold(key: key)
     }
 
@@ -95,12 +97,14 @@ package struct ServiceGate: Sendable {
     /// They are spent whether or not they are used.
     package mutating func takeChunk(least: Int = 1, most: Int, key: String? = nil, at now: Instant) -> Int {
         precondition(least > 0 && least <= most, "a chunk has tokens")
+        self.breaker?.settle(at: now)
         guard self.blocker(weight: least, key: key, needsPlace: false, at: now) == nil else { return 0 }
         var chunk = min(most, self.level(at: now) ?? most)
         if let key, let ofKey = self.keys.level(of: key, at: now) { chunk = min(chunk, ofKey) }
         // A probe is one call.
         if let breaker = self.breaker, breaker.isOpen { chunk = least }
         self.spend(chunk, key: key, at: now)
+        self.breaker?.tookInside(at: now)
         return chunk
     }
 
@@ -108,7 +112,6 @@ package struct ServiceGate: Sendable {
         self.flow(to: now)
         for index in self.buckets.indices { self.buckets[index].take(weight, at: now) }
         if let key { self.keys.take(weight, key: key, at: now) }
-        self.breaker?.took(at: now)
         self.counters.grants += 1
         self.counters.tokens += UInt64(weight)
     }
@@ -120,11 +123,13 @@ package struct ServiceGate: Sendable {
     }
 
     /// A lease that used the service ended; its tokens stay spent.
-    package mutating func release(key: String?, at now: Instant) {
+    ///
+    /// - Parameter takenAt: when it was let through; the beginning of time if that was before the takeover.
+    package mutating func release(key: String?, takenAt: Instant, at now: Instant) {
         precondition(self.held > 0, "what was held is released")
         self.held -= 1
         if let key { self.keys.release(key, at: now) }
-        if self.held == 0 { self.breaker?.idle(at: now) }
+        self.breaker?.released(takenAt: takenAt, at: now)
     }
 
     package mutating func pause() { self.isPaused = true }
