@@ -38,6 +38,7 @@ struct Nemesis {
 
     mutating func makePeace() {
         self.cluster.mayKillNodes = false
+        self.cluster.isTroubled = false
         for repair in self.repairs { repair.repair() }
         self.repairs = []
         // What was scheduled while the wall clock was ahead is due only now.

@@ -38,6 +38,7 @@ package struct Scenario: Sendable {
         self.live(until: start + Self.chaosDuration, cluster) { nemesis.strike() }
         nemesis.makePeace()
         self.finish(cluster)
+        if let unfair = ShareTrial.run(seed: self.seed) { cluster.witness.fail(unfair) }
         return Outcome(
             seed: self.seed, violation: cluster.witness.violation, steps: world.steps, traceHash: world.traceHash,
             jobs: cluster.witness.storedCount, acknowledged: cluster.witness.acknowledgedCount,

@@ -6,7 +6,7 @@ import MartletTransport
 /// A client process that submits numbered jobs until it is told to stop.
 final class SimulatedClient: @unchecked Sendable {
     let process: SimulatedProcess
-    private let transport: InMemoryTransport
+    let transport: InMemoryTransport
     unowned let cluster: SimulatedCluster
     private var mayGoOn = true
     private var ids: [JobID] = []
@@ -40,6 +40,7 @@ final class SimulatedClient: @unchecked Sendable {
                 await self.changeSomething(client, of: self.ids)
                 await self.changeWhatEnded(client, of: self.ids)
                 if self.mayPause { await self.pauseSomething(client) }
+                if self.mayPause { await self.changeServices() }
                 await self.changeSchedules(client, mayPause: self.mayPause)
                 let pause = self.cluster.world.random.duration(.milliseconds(1), .milliseconds(900))
                 try? await self.process.sleep(for: pause)

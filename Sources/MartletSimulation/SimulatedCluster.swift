@@ -32,6 +32,9 @@ final class SimulatedCluster: @unchecked Sendable {
     var diskFaults = DiskFaults()
     /// Whether a poison job may take its node with it.
     var mayKillNodes = true
+    /// Whether services may turn handlers away, and how often they have, by the number of the job.
+    var isTroubled = true
+    var turnedAway: [UInt64: Int] = [:]
     /// A node that never starts again.
     var goneForGood: Int?
     private var lastNumber: UInt64 = 0
@@ -80,9 +83,13 @@ final class SimulatedCluster: @unchecked Sendable {
             settings: settings, transport: transport, store: store, loop: process, log: .none)
         process.spawn {
             do {
+                let wallOffset = self.world.wallOffsetMicroseconds
                 try await coordinator.run {
-                    self.witness.services.clockOffsets[$0.epoch] = process.clockOffset
+                    self.witness.tookOver(
+                        $0.epoch, clockOffset: process.clockOffset, wallOffset: self.world.wallOffsetMicroseconds,
+                        before: wallOffset)
                     self.parts = $0
+                    await self.lookAtLimits(in: $0)
                 }
             } catch {
                 // As a process does: it is gone, and its supervisor starts another.
@@ -116,11 +123,18 @@ final class SimulatedCluster: @unchecked Sendable {
         }
     }
 
+    private func lookAtLimits(in parts: Coordinator.Parts) async {
+        for state in await parts.dispatcher.serviceStates() {
+            self.witness.sees(state.gate.limits, of: state.gate.name, at: self.world.now)
+        }
+    }
+
     /// Checks the state of the coordinator's actors, on its own process.
     func checkInvariants() {
         self.noteWallTime()
         guard let parts = self.parts, let process = self.coordinator?.process else { return }
         process.spawn {
+            await self.lookAtLimits(in: parts)
             await parts.dispatcher.checkInvariants()
             await parts.registry.checkInvariants()
             await parts.scheduler.checkInvariants()

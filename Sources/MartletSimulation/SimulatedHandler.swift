@@ -33,6 +33,23 @@ enum SimulatedHandler {
         return duration < .milliseconds(6)
     }
 
+    /// What a handler meets at services.
+    struct Calls {
+        /// How often one turns it away, and for how long that wants to be left alone.
+        let turnedAway: Int
+        let retryAfter: Duration?
+        /// Tokens for calls that nobody knew of before.
+        let inside: ServiceUse?
+    }
+
+    static func calls(number: UInt64, usesServices: Bool) -> Calls {
+        var random = SeededRandom(seed: number ^ 0x5E41)
+        let inside = random.chance(0.1) ? ServiceUse(random.chance(0.7) ? "c" : "s", weight: 1 + random.below(2)) : nil
+        let turnedAway = random.chance(usesServices ? 0.2 : 0.01) ? 1 + random.below(2) : 0
+        let retryAfter = random.chance(0.8) ? random.duration(.milliseconds(100), .seconds(5)) : nil
+        return Calls(turnedAway: turnedAway, retryAfter: retryAfter, inside: inside)
+    }
+
     static func act(number: UInt64, attempt: Int) -> Act {
         var random = SeededRandom(seed: number)
         let kind = random.unit()

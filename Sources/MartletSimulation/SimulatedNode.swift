@@ -32,7 +32,9 @@ final class SimulatedNode: @unchecked Sendable {
             prefetchMax: Self.prefetchMax,
             drainTimeout: .seconds(2), logHandler: { _ in })
         let environment = Worker.Environment(
-            loop: self.process, transport: ObservedTransport(inner: self.transport, witness: cluster.witness),
+            loop: self.process,
+            transport: ObservedTransport(
+                inner: self.transport, witness: cluster.witness, world: cluster.world),
             executor: self.process, nameLock: UInt32(index))
         self.worker = Worker(options, in: environment)
         // The last node serves fewer types, so that some lanes have fewer nodes.
@@ -103,6 +105,29 @@ final class SimulatedNode: @unchecked Sendable {
         }
     }
 
+    /// Services turn the handlers of some jobs away, once or twice each. Not those of batches: what one of them says comes
+    /// with what the others say, which may be too late.
+    private func beTurnedAway(_ number: UInt64, _ context: JobContext) throws {
+        guard context.type != Self.batchedType else { return }
+        // Of the job: a payload that took the place of another one is run as what was submitted first.
+        let witness = self.cluster.witness
+        let uses = witness.stored[context.id].flatMap { witness.limits[$0] }?.services ?? []
+        let calls = SimulatedHandler.calls(number: number, usesServices: !uses.isEmpty)
+        let before = self.cluster.turnedAway[number, default: 0]
+        guard before < calls.turnedAway, self.cluster.isTroubled else { return }
+        self.cluster.turnedAway[number] = before + 1
+        witness.turnedAway(context.id)
+        guard let use = uses.first else { throw ServiceUnavailable("c", retryAfter: calls.retryAfter) }
+        if number % 3 == 0 { throw ServiceUnavailable(retryAfter: calls.retryAfter) }
+        throw ServiceUnavailable(use.service, retryAfter: calls.retryAfter)
+    }
+
+    private func acquire(_ number: UInt64, _ context: JobContext) async throws {
+        guard let use = SimulatedHandler.calls(number: number, usesServices: false).inside else { return }
+        try await context.service(use.service).acquire(use.weight)
+        if self.isTrusted { self.cluster.witness.acquired(use, at: self.cluster.world.now) }
+    }
+
     private func leave(_ number: UInt64, _ payload: Payload, _ context: JobContext) throws {
         let leaving = SimulatedHandler.leaving(number: number)
         if leaving.hasResult { try context.setResult(number) }
@@ -137,7 +162,9 @@ final class SimulatedNode: @unchecked Sendable {
         }
         defer { witness.ended(context.id, on: self.process.number) }
         witness.began(payload: number)
+        try self.beTurnedAway(number, context)
         try await self.saveCheckpoints(number, context)
+        try await self.acquire(number, context)
         switch SimulatedHandler.act(number: number, attempt: context.attempt) {
         case .succeed(let duration):
             try await self.work(for: duration)

@@ -58,6 +58,9 @@ extension Witness {
             if parent.name != self.groups.names[parent.id] {
                 self.fail("job \(id) is told that its parent \(parent.id) is called \(parent.name)")
             }
+            if !parent.state.isTerminal {
+                self.fail("job \(id) is told that its parent \(parent.id) is \(parent.state), which is no end")
+            }
             // What became of one that ran again is seen or not.
             guard !self.control.revived.contains(parent.id) else { continue }
             if parent.state != self.terminal[parent.id] {

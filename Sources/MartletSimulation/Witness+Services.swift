@@ -7,15 +7,42 @@ struct ServiceWitness {
     struct Taken {
         let at: Instant
         let tokens: Int
+        /// Of the coordinator that gave them out.
+        var epoch = Epoch(rawValue: 0)
     }
 
     /// By service, and by service and key.
     var grants: [String: [Taken]] = [:]
+    /// What jobs took when they began, and their calls inside.
     var starts: [String: [Taken]] = [:]
+    /// Tokens for calls inside of jobs: granted at some time between these.
+    var chunks: [String: [(after: Instant, before: Instant, epoch: Epoch)]] = [:]
     /// Leases whose delivery was seen: one that was lost comes again.
     var seen: Set<LeaseToken> = []
     /// How far each coordinator's clock is ahead of the world's.
     var clockOffsets: [Epoch: Duration] = [:]
+    /// How far the wall clock was ahead when a coordinator took over; nil if it was set meanwhile.
+    var wallOffsets: [Epoch: Int64] = [:]
+    var lastEpoch = Epoch(rawValue: 0)
+    /// What services allow, by service and by service and `/` for each of its keys.
+    var allowed: [String: AllowedRates] = [:]
+    /// Services that asked to be left alone, as a node was told that the coordinator knows.
+    var closings: [Closing] = []
+    /// When each handler first said so.
+    var turnedAwayAt: [LeaseToken: Instant] = [:]
+    /// Acknowledged pauses.
+    var pauses: [(service: String, from: Instant, until: Instant)] = []
+    /// How often a job was given to a node, and how often a service turned its handler away.
+    var runs: [JobID: (leases: Int, turnedAway: Int)] = [:]
+
+    struct Closing {
+        let service: String
+        let from: Instant
+        let until: Instant
+        let epoch: Epoch
+        /// Of the wall clock; nil if it was set meanwhile.
+        let wallOffset: Int64?
+    }
 }
 
 extension SimulatedCluster {
@@ -23,10 +50,12 @@ extension SimulatedCluster {
         "s": ServiceLimits(
             rates: [
                 RateLimit(tokens: 10, per: .seconds(1), burst: 3), RateLimit(tokens: 300, per: .seconds(60), burst: 60),
-            ]),
+            ], breaker: BreakerLimits(failuresToOpen: 3, openFor: .seconds(1))),
         "m": ServiceLimits(
             rates: [RateLimit(tokens: 20, per: .seconds(1), burst: 5)], concurrency: 3,
             perKey: KeyedLimits(rates: [RateLimit(tokens: 4, per: .seconds(1), burst: 2)], concurrency: 2, keysMax: 2)),
+        // Of calls inside of jobs only.
+        "c": ServiceLimits(rates: [RateLimit(tokens: 6, per: .seconds(1), burst: 4)]),
     ]
 
     /// Gives some jobs services to use.
@@ -50,6 +79,24 @@ extension SimulatedCluster {
             }
         }
     }
+
+    /// Other limits for a service: its rates and bursts, each as they are, halved or doubled.
+    func nextLimits(of name: String) -> ServiceLimits {
+        let usual = Self.services[name]!
+        let (rate, burst) = (1 + self.world.random.below(3), 1 + self.world.random.below(3))
+        func changed(_ rates: [RateLimit]) -> [RateLimit] {
+            rates.map {
+                // No job weighs more than 2.
+                RateLimit(
+                    tokens: max(1, $0.tokens * rate / 2), per: $0.period, burst: max(2, $0.burst * burst / 2))
+            }
+        }
+        return ServiceLimits(
+            rates: changed(usual.rates), concurrency: usual.concurrency,
+            perKey: usual.perKey.map {
+                KeyedLimits(rates: changed($0.rates), concurrency: $0.concurrency, keysMax: $0.keysMax)
+            }, adaptive: usual.adaptive, breaker: usual.breaker)
+    }
 }
 
 extension Witness {
@@ -57,12 +104,15 @@ extension Witness {
     func delivered(_ delivery: Delivery) {
         self.delivered(delivery.jobs.map(\.id))
         for job in delivery.jobs {
+            let lease = LeaseToken(epoch: delivery.epoch, sequence: job.leaseSequence)
+            guard self.services.seen.insert(lease).inserted else { continue }
+            self.services.runs[job.id, default: (0, 0)].leases += 1
             guard let startBy = job.extras?.startBy, let offset = self.services.clockOffsets[delivery.epoch],
-                let uses = self.stored[job.id].flatMap({ self.limits[$0] })?.services,
-                self.services.seen.insert(LeaseToken(epoch: delivery.epoch, sequence: job.leaseSequence)).inserted
+                let uses = self.stored[job.id].flatMap({ self.limits[$0] })?.services
             else { continue }
             self.count(.grantSeen)
-            Self.note(uses, at: startBy + (.zero - offset - DispatchCore.startDelayMax), in: &self.services.grants)
+            let at = startBy + (.zero - offset - DispatchCore.startDelayMax)
+            Self.note(uses, at: at, epoch: delivery.epoch, in: &self.services.grants)
         }
     }
 
@@ -73,17 +123,45 @@ extension Witness {
         Self.note(uses, at: now, in: &self.services.starts)
     }
 
+    /// A handler has tokens, and makes its calls now.
+    func acquired(_ use: ServiceUse, at now: Instant) {
+        self.count(.tokensAcquired)
+        Self.note([use], at: now, in: &self.services.starts)
+    }
+
     private static func note(
-        _ uses: [ServiceUse], at now: Instant, in taken: inout [String: [ServiceWitness.Taken]]
+        _ uses: [ServiceUse], at now: Instant, epoch: Epoch = Epoch(rawValue: 0),
+        in taken: inout [String: [ServiceWitness.Taken]]
     ) {
         for use in uses {
-            let entry = ServiceWitness.Taken(at: now, tokens: use.weight)
+            let entry = ServiceWitness.Taken(at: now, tokens: use.weight, epoch: epoch)
             taken[use.service, default: []].append(entry)
             if let key = use.key { taken["\(use.service)/\(key)", default: []].append(entry) }
         }
     }
 
-    /// In no window more is let through than `burst + rate * t`, nor started than `burst + rate * (t + d)`.
+    // MARK: Attempts
+
+    func turnedAway(_ id: JobID) {
+        self.count(.turnedAway)
+        self.services.runs[id, default: (0, 0)].turnedAway += 1
+    }
+
+    /// A job has failed so often, once a run at most: none counts in which a service turned it away.
+    func checkFailures(_ count: Int, of id: JobID, _ failure: JobFailure?) {
+        let runs = self.services.runs[id] ?? (0, 0)
+        // A failure that was stored, and not answered before a takeover, is told again and may count again.
+        let takeovers = Int(self.services.lastEpoch.rawValue) - 1
+        guard count > runs.leases - runs.turnedAway + max(takeovers, 0) else { return }
+        self.fail(
+            "job \(id) has \(count) failures, \(runs.leases) runs, and services turned it away \(runs.turnedAway)"
+                + (failure.map { ": \($0.kind) \($0.message)" } ?? ""))
+    }
+
+    // MARK: In the end
+
+    /// In no window more is let through than `burst + rate * t`, nor started than `burst + rate * (t + d)`, of what is in
+    /// force; and nothing while a service is paused or to be left alone.
     func checkServices() {
         for (what, taken, slack) in [
             ("let through", self.services.grants, Duration.zero),
@@ -91,31 +169,33 @@ extension Witness {
         ] {
             for name in taken.keys.sorted() {
                 let parts = name.split(separator: "/")
-                guard let limits = SimulatedCluster.services[String(parts[0])] else { continue }
-                for rate in parts.count == 1 ? limits.rates : limits.perKey?.rates ?? [] {
-                    if let excess = Self.excess(of: taken[name]!, over: rate, slack: slack) {
-                        self.fail("service \(name): \(excess) were \(what)")
-                    }
-                }
+                guard let allowed = self.services.allowed[parts.count == 1 ? name : "\(parts[0])/"],
+                    let excess = allowed.excess(of: taken[name]!, slack: slack)
+                else { continue }
+                self.fail("service \(name): \(excess) were \(what)")
+            }
+        }
+        for pause in self.services.pauses {
+            self.checkQuiet(pause.service, from: pause.from, until: pause.until, "is paused") { _ in true }
+        }
+        for closing in self.services.closings {
+            self.checkQuiet(closing.service, from: closing.from, until: closing.until, "asked to be left alone") {
+                // What is left after a takeover is known by the wall clock.
+                $0 == closing.epoch || closing.wallOffset != nil && self.services.wallOffsets[$0] == closing.wallOffset
             }
         }
     }
 
-    /// The first window that holds too much. In exact numbers: tokens times nanoseconds of the period.
-    private static func excess(of taken: [ServiceWitness.Taken], over rate: RateLimit, slack: Duration) -> String? {
-        let period = rate.period.wholeNanoseconds
-        let allowed = Int64(rate.burst) * period + Int64(rate.tokens) * slack.wholeNanoseconds
-        var least = Int64.max
-        var leastAt = Instant(nanoseconds: 0)
-        var total: Int64 = 0
-        for entry in taken.sorted(by: { $0.at < $1.at }) {
-            let flowed = Int64(rate.tokens) * Int64(entry.at.nanoseconds)
-            if total * period - flowed < least { (least, leastAt) = (total * period - flowed, entry.at) }
-            total += Int64(entry.tokens)
-            let inWindow = total * period - flowed - least
-            guard inWindow > allowed else { continue }
-            return "more than \(rate.burst) and \(rate.tokens) in \(rate.period), within \(entry.at - leastAt),"
+    private func checkQuiet(
+        _ service: String, from: Instant, until: Instant, _ what: String, concerns: (Epoch) -> Bool
+    ) {
+        for taken in self.services.grants[service] ?? [] where taken.at > from && taken.at < until {
+            guard concerns(taken.epoch) else { continue }
+            return self.fail("service \(service) let a job through \(until - taken.at) too early: it \(what)")
         }
-        return nil
+        for chunk in self.services.chunks[service] ?? [] where chunk.after > from && chunk.before < until {
+            guard concerns(chunk.epoch) else { continue }
+            return self.fail("service \(service) gave tokens out \(until - chunk.before) too early: it \(what)")
+        }
     }
 }

@@ -11,7 +11,7 @@ package final class Witness: @unchecked Sendable {
         case resultRefused, submitRepeated, poisonKilledNode, jobDead, ranInOrder
         case scheduleFired, queuedInstantRan, instantsMissed, backfilled
         case childRan, cancelledWithParent, callbackReleased
-        case grantSeen, limitedStart
+        case grantSeen, limitedStart, turnedAway, serviceClosed, tokensAcquired, limitsSet, limitsReset, servicePaused
         case duplicateMet, payloadReplaced, ranAgain, followUpCreated, endAwaited, checkpointSaved, checkpointSeen
         case jobRevived, jobDeleted, jobPurged, duplicateRefused, keyWindowMet, parentResultSeen, resultSeen
         case batchStreamed, batchCancelled, followUpJoined, ranAtItsTime, labelsSeen, keptTrimmed, keptPurged
@@ -136,6 +136,7 @@ package final class Witness: @unchecked Sendable {
                 self.deleted(ids.filter { !missing.contains($0) }, in: contents)
             case (.reschedule(let changes), .applied): self.rescheduled(changes)
             case (.schedule(let change), _): self.changed(change, outcome)
+            case (.setService(let record, _), _): self.stored(record.limits, of: record.name)
             case (.closeBatch(let id), .applied(missing: [])): self.groups.closed.insert(id)
             default: break
             }
@@ -202,6 +203,7 @@ package final class Witness: @unchecked Sendable {
                 self.fail("job \(update.id) has fewer failures than before")
             }
             self.failures[update.id] = history.failures
+            self.checkFailures(Int(history.failures), of: update.id, update.failure)
         }
         if update.state.isTerminal {
             if update.state == .dead { self.checkLastPayload(of: update.id) }

@@ -129,10 +129,12 @@ package struct ParentResults {
 
     package init() {}
 
+    /// A parent that has not ended was dead, which let the job go on, and is tried anew: it is told of as dead.
     package mutating func add(_ id: JobID, name: String, state: JobState, _ result: Bytes?) {
         self.bytes += result?.count ?? 0
-        let isShown = self.bytes <= StoredJob.parentResultsMax
-        self.all.append(ParentResult(id: id, name: name, state: state, result: isShown ? result : nil))
+        let isShown = state.isTerminal && self.bytes <= StoredJob.parentResultsMax
+        self.all.append(
+            ParentResult(id: id, name: name, state: state.isTerminal ? state : .dead, result: isShown ? result : nil))
     }
 }
 

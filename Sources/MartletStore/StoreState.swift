@@ -108,7 +108,8 @@ package struct StoreState: Sendable {
             case .resume(let target): self.pauses[target] = nil
             case .setService(let record, let what): self.keep(record, what: what)
             case .closeService(let closing):
-                self.serviceClosings[closing.name] = closing.lasting(beside: self.serviceClosings[closing.name], at: now)
+                let before = self.serviceClosings[closing.name]
+                self.serviceClosings[closing.name] = closing.lasting(beside: before, at: now)
             case .checkpoint(let points): return .applied(missing: try self.save(points))
             case .delete(let ids): return .applied(missing: try self.delete(ids, at: now))
             case .saveNode(let record): self.nodes[record.id.name] = record

@@ -25,8 +25,9 @@ import Testing
     }
 
     /// A node with `count` jobs that began while all was well, and a service that has failed three times since, in a row.
-    private static func broken(_ bench: Bench, holding count: Int) async throws -> (TestClient, TestNode, [TestNode.Held])
-    {
+    private static func broken(
+        _ bench: Bench, holding count: Int
+    ) async throws -> (TestClient, TestNode, [TestNode.Held]) {
         let client = try await bench.client()
         let node = try await bench.node("n1", slots: 50, types: ["Charge"])
         node.beat()

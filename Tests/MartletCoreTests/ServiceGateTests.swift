@@ -43,7 +43,9 @@ import Testing
                 for index in logs.indices { logs[index].change(current.rates[index], at: now) }
                 for index in keyLogs.indices { keyLogs[index].change(current.perKey!.rates[0], at: now) }
             }
-            if random.once(in: 150) { gate.unavailable(retryAfter: .milliseconds(random.below(900)), takenAt: now, at: now) }
+            if random.once(in: 150) {
+                gate.unavailable(retryAfter: .milliseconds(random.below(900)), takenAt: now, at: now)
+            }
             let weight = 1 + random.below(3)
             let key = random.below(keys.count)
             if gate.blocker(weight: weight, key: keys[key], at: now) == nil {

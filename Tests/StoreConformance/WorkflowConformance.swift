@@ -15,6 +15,7 @@ extension StoreConformance {
         Case("aWorkflowStaysUntilItsRetentionHasPassed", aWorkflowStaysUntilItsRetentionHasPassed),
         Case("aDeadMemberKeepsItsWorkflow", aDeadMemberKeepsItsWorkflow),
         Case("aRevivedMemberReleasesNobodyTwice", aRevivedMemberReleasesNobodyTwice),
+        Case("aChildSeesARevivedParentAsDead", aChildSeesARevivedParentAsDead),
         Case("aGreatReleaseIsBoundedAndSurvives", aGreatReleaseIsBoundedAndSurvives),
         Case("aDeepCascadeIsBounded", aDeepCascadeIsBounded),
         Case("aGreatWorkflowIsRemovedInBoundedSteps", aGreatWorkflowIsRemovedInBoundedSteps),
@@ -179,6 +180,23 @@ extension StoreConformance {
         let workflow = try #require(try await owner.store.workflow(ids[0]))
         #expect(workflow.open == 2 && workflow.failed == 0)
         #expect(try await owner.consequences(of: .succeed([SucceededJob(ids[1])])).waiting.map(\.id) == [ids[2]])
+        await owner.store.close()
+    }
+
+    /// That is how it ended for the child, which does not wait for it again.
+    private static func aChildSeesARevivedParentAsDead(_ suite: StoreConformance) async throws {
+        let owner = try await suite.openWithLanes()
+        let ids = try await owner.submit(workflow: [[], [0]], kind: .onEnd)
+        try await owner.commit(.update([JobUpdate(ids[0], .dead)]))
+        try await owner.commit(.update([JobUpdate(ids[0], expected: .dead, .ready)]))
+        func told() async throws -> JobState? {
+            try await owner.store.load([ids[1]], bytesMax: .max).jobs.first?.parents.first?.state
+        }
+        #expect(try await told() == .dead)
+        try await owner.commit(.update([JobUpdate(ids[0], .scheduled, due: 500, failures: 1)]))
+        #expect(try await told() == .dead)
+        try await owner.commit(.update([JobUpdate(ids[0], .cancelled)]))
+        #expect(try await told() == .cancelled, "what became of it then")
         await owner.store.close()
     }
 

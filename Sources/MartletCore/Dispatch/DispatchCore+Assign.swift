@@ -76,7 +76,8 @@ extension DispatchCore {
             let (lane, key) = (self.lines[line].lane, self.lines[line].key)
             let uses = self.tracks[track].demand?.uses ?? []
             for job in jobs {
-                self.activate(job.id, lane: lane, key: key, isOrdered: self.lines[line].isOrdered, uses: uses,
+                self.activate(
+                    job.id, lane: lane, key: key, isOrdered: self.lines[line].isOrdered, uses: uses,
                     at: now)
             }
         }
