@@ -29,6 +29,8 @@ let package = Package(
         .systemLibrary(name: "CNNG", providers: [.apt(["libnng-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(
+            name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CSpawn"),
         target("MartletCore"),
         target("MartletRuntime", ["MartletCore"]),
@@ -39,6 +41,7 @@ let package = Package(
         target(
             "MartletTransport",
             ["MartletWire", "MartletRuntime", "MartletObservability", "MartletCore", "CNNG", "CSodium"]),
+        target("MartletJSON", ["MartletWire", "MartletConfiguration", "MartletSchedule", "MartletCore"]),
         target("MartletStore", ["MartletCore", "MartletRuntime"]),
         target("MartletStoreSQLite", ["MartletStore", "MartletRuntime", "MartletCore", "CSQLite"]),
         target(
@@ -46,6 +49,14 @@ let package = Package(
             [
                 "MartletCore", "MartletObservability", "MartletRuntime", "MartletWire", "MartletTransport",
                 "MartletSchedule", "MartletStore",
+            ]
+        ),
+        target(
+            "MartletHTTP",
+            [
+                "MartletCoordinator", "MartletJSON", "MartletConfiguration", "MartletStore", "MartletTransport",
+                "MartletWire", "MartletSchedule", "MartletObservability", "MartletRuntime", "MartletCore",
+                "CMicroHTTPD", "CSodium",
             ]
         ),
         target(
@@ -70,8 +81,8 @@ let package = Package(
             name: "MartletCLI",
             dependencies: [
                 "Martlet", "MartletConfiguration", "MartletCoordinator", "MartletObservability", "MartletStore",
-                "MartletSchedule", "MartletStoreSQLite", "MartletTransport", "MartletWire", "MartletRuntime",
-                "MartletCore", "CSpawn",
+                "MartletHTTP", "MartletJSON", "MartletSchedule", "MartletStoreSQLite", "MartletTransport",
+                "MartletWire", "MartletRuntime", "MartletCore", "CSpawn",
             ],
             swiftSettings: settings
         ),
@@ -164,6 +175,13 @@ let package = Package(
             ]
         ),
         tests(
+            "MartletHTTPTests",
+            [
+                "MartletHTTP", "MartletCoordinator", "MartletJSON", "MartletConfiguration", "MartletStore",
+                "MartletTransport", "MartletWire", "MartletObservability", "MartletRuntime", "MartletCore",
+            ]
+        ),
+        tests(
             "MartletTests",
             [
                 "Martlet", "MartletSimulation", "MartletWire", "MartletTransport", "MartletObservability",
@@ -178,8 +196,8 @@ let package = Package(
         tests(
             "MartletCLITests",
             [
-                "MartletCLI", "Martlet", "MartletConfiguration", "MartletTransport", "MartletWire", "MartletRuntime",
-                "MartletCore",
+                "MartletCLI", "Martlet", "MartletConfiguration", "MartletJSON", "MartletTransport", "MartletWire",
+                "MartletRuntime", "MartletCore",
             ]
         ),
         tests(

@@ -12,7 +12,7 @@ complain() {
 
 # Executor, clock and timers are injected, so that simulation drives the very same code.
 production=(Sources/MartletCore Sources/MartletWire Sources/MartletTransport Sources/MartletStore
-    Sources/MartletStoreSQLite Sources/MartletCoordinator Sources/Martlet Sources/MartletRuntime Sources/MartletSchedule)
+    Sources/MartletStoreSQLite Sources/MartletCoordinator Sources/MartletHTTP Sources/MartletJSON Sources/Martlet Sources/MartletRuntime Sources/MartletSchedule)
 found=$(grep -rnE '\bTask \{|Task\.detached|Task\.sleep|ContinuousClock|SuspendingClock' "${production[@]}" \
     --include='*.swift' | grep -vE '^[^:]+:[0-9]+: *///?' || true)
 [ -z "$found" ] || complain "production modules start no tasks and read no clock of their own" "$found"

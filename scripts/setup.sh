@@ -2,8 +2,8 @@
 # Installs the Debian packages that Martlet needs, if any is missing. `setup.sh test` adds what the tests need.
 set -euo pipefail
 
-packages=(libnng-dev libsqlite3-dev libsodium-dev python3)
-if [ "${1:-}" = test ]; then packages+=(python3-venv iproute2); fi
+packages=(libnng-dev libsqlite3-dev libsodium-dev libmicrohttpd-dev python3)
+if [ "${1:-}" = test ]; then packages+=(python3-venv iproute2 prometheus); fi
 
 missing=()
 for package in "${packages[@]}"; do
@@ -18,7 +18,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     [ "$(id -u)" -eq 0 ] || run=(sudo)
     echo "setup: installing ${missing[*]}"
     "${run[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
+    DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 if [ "${1:-}" = test ]; then

@@ -1,5 +1,6 @@
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 
 /// What every command is given: where to print, and how to find the cluster.
 struct CommandContext: Sendable {

@@ -4,11 +4,13 @@ extension ClusterConfiguration {
     /// The keys of `cluster.json`, by the path of the object that holds them; `*` stands for a name of the user's or a list's element.
     package static let keys: [String: [String]] = [
         "": [
-            "$schema", "listen", "connect", "tokenFile", "store", "limits", "leases", "dispatch", "retain", "queues",
-            "jobTypes", "services", "schedules", "worker",
+            "$schema", "listen", "connect", "http", "tokenFile", "store", "limits", "leases", "dispatch", "retain",
+            "queues", "jobTypes", "services", "schedules", "worker",
         ],
         "listen": ["clients", "nodes"],
         "connect": ["clients", "nodes"],
+        "http": httpKeys,
+        "http.tokens": httpTokenKeys,
         "store": ["kind", "path"],
         "limits": [
             "payloadMax", "nodesMax", "payloadCache", "pendingSubmitBytesMax", "submitJobsMax", "lanesMax",
@@ -65,6 +67,7 @@ extension ClusterConfiguration {
         try self.init(
             listen: listen,
             connect: try Self.connect(fields, listen: listen),
+            http: try Self.http(fields),
             tokenFile: try fields.string("tokenFile"),
             store: try Self.store(fields),
             limits: try Self.limits(fields),

@@ -6,6 +6,7 @@ package import MartletCore
 package struct ClusterConfiguration: Hashable, Sendable {
     package let listen: Listen
     package let connect: Connect
+    package let http: HTTP
     /// File that holds the cluster token; nil if there is none.
     package let tokenFile: String?
     package let store: Store
@@ -29,8 +30,9 @@ package struct ClusterConfiguration: Hashable, Sendable {
     /// - Parameter hasTokenInEnvironment: whether `MARTLET_TOKEN` stands in for `tokenFile`.
     /// - Throws: the first relation that does not hold.
     package init(
-        listen: Listen = .standard, connect: Connect? = nil, tokenFile: String? = nil, store: Store = .standard,
-        limits: Limits = .standard, leases: Leases = .standard, dispatch: Dispatch = .standard,
+        listen: Listen = .standard, connect: Connect? = nil, http: HTTP = .standard, tokenFile: String? = nil,
+        store: Store = .standard, limits: Limits = .standard, leases: Leases = .standard,
+        dispatch: Dispatch = .standard,
         retention: Retention = .standard, queues: [String: Queue] = [:],
         jobTypes: [String: JobType] = [:], services: [String: ServiceLimits] = [:],
         schedules: [ScheduleDefinition] = [], worker: Worker = .standard, hasTokenInEnvironment: Bool = false
@@ -58,6 +60,7 @@ package struct ClusterConfiguration: Hashable, Sendable {
         try Self.check(jobTypes, against: services)
         self.listen = listen
         self.connect = connect ?? Connect(clients: listen.clients.dialable, nodes: listen.nodes.dialable)
+        self.http = http
         self.tokenFile = tokenFile
         self.store = store
         self.limits = limits

@@ -15,6 +15,8 @@ package enum ConfigurationLoader {
     package static let fileBytesMax = 16 << 20
     package static let tokenBytesMin = 16
     package static let tokenBytesMax = 4096
+    /// Of a file that holds several.
+    package static let tokenFileBytesMax = 64 << 10
 
     /// Reads the configuration.
     ///
@@ -68,6 +70,37 @@ package enum ConfigurationLoader {
         }
     }
 
+    /// Reads a file of bearer tokens, one a line. White space around them, and empty lines, do not count.
+    ///
+    /// - Parameter key: what names the file, for errors.
+    package static func tokens(
+        in file: String, key: String, configurationFile: String?
+    ) throws(ConfigurationError) -> [[UInt8]] {
+        let path = Self.resolve(file, besides: configurationFile)
+        switch Self.read(path, bytesMax: Self.tokenFileBytesMax) {
+        case .failure(let problem):
+            throw ConfigurationError(
+                path: key, cause: "cannot read \(path): \(problem.message)",
+                fix: problem.isMissing
+                    ? "create it, for example with: head -c 32 /dev/urandom | base64 > \(path)"
+                    : "make it readable for this user",
+                file: configurationFile)
+        case .success(let bytes):
+            let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+            var tokens: [[UInt8]] = []
+            for line in bytes.split(separator: 0x0A) {
+                let token = Array(line.drop(while: isSpace).reversed().drop(while: isSpace).reversed())
+                if !token.isEmpty { tokens.append(try Self.checked(token, source: path)) }
+            }
+            guard !tokens.isEmpty else {
+                throw ConfigurationError(
+                    path: key, cause: "\(path) holds no token",
+                    fix: "write one into it: head -c 32 /dev/urandom | base64 > \(path)", file: configurationFile)
+            }
+            return tokens
+        }
+    }
+
     /// `path` itself if it is absolute, else seen from the folder that holds the configuration file.
     package static func resolve(_ path: String, besides configurationFile: String?) -> String {
         guard !path.hasPrefix("/"), let configurationFile, let slash = configurationFile.lastIndex(of: "/") else {
@@ -79,13 +112,13 @@ package enum ConfigurationLoader {
     private static func checked(_ token: [UInt8], source: String) throws(ConfigurationError) -> [UInt8] {
         guard (Self.tokenBytesMin...Self.tokenBytesMax).contains(token.count) else {
             throw ConfigurationError(
-                cause: "the cluster token in \(source) has \(token.count) bytes",
+                cause: "the token in \(source) has \(token.count) bytes",
                 fix: "use \(Self.tokenBytesMin) to \(Self.tokenBytesMax) bytes, as from: "
                     + "head -c 32 /dev/urandom | base64")
         }
         guard String(validating: token, as: UTF8.self) != nil else {
             throw ConfigurationError(
-                cause: "the cluster token in \(source) is not text",
+                cause: "the token in \(source) is not text",
                 fix: "encode it, as in: head -c 32 /dev/urandom | base64")
         }
         return token

@@ -62,6 +62,22 @@ struct ObjectFields {
         return text
     }
 
+    /// A list of strings; none if the key is not there.
+    func strings(_ key: String) throws(ConfigurationError) -> [String] {
+        guard let value = self.value(key) else { return [] }
+        guard case .array(let elements) = value.content else {
+            throw self.wrongKind(key, value, expected: "a list", fix: "write it as [\"...\"]")
+        }
+        var texts: [String] = []
+        for (place, element) in elements.enumerated() {
+            guard case .string(let text) = element.content else {
+                throw self.wrongKind("\(key).\(place)", element, expected: "a string", fix: "put it in double quotes")
+            }
+            texts.append(text)
+        }
+        return texts
+    }
+
     func count(_ key: String) throws(ConfigurationError) -> Int? {
         guard let value = self.value(key) else { return nil }
         guard case .number(let text) = value.content, let count = Int(text) else {

@@ -23,7 +23,7 @@ extension ClientService {
     private func answer(_ question: AwaitJob, _ number: UInt64) async throws {
         guard let (record, _) = try await self.store.job(question.id) else {
             self.watch.unpark(number, for: question.id)?
-                .refuse(.notFound, "job \(question.id) is not there: it finished and was not kept, or never was")
+                .answer(Self.missing(question.id))
             return
         }
         if record.state.isTerminal {

@@ -1,8 +1,8 @@
-import MartletCore
+package import MartletCore
 import MartletRuntime
 import MartletStore
 import MartletTransport
-import MartletWire
+package import MartletWire
 
 extension ClientService {
     func answer(_ question: ServiceRequest, _ request: any IncomingRequest) async throws {
@@ -10,19 +10,16 @@ extension ClientService {
         case .set(let change): request.answer(try await self.services.set(change))
         case .list(let list): request.answer(await self.services.list(list))
         case .explainJob(let explain):
-            if let explanation = try await self.explain(explain.id) {
-                request.answer(explanation)
-            } else {
-                request.refuse(.notFound, "job \(explain.id) is not there: it finished and was not kept, or never was")
-            }
+            request.answer(try await self.explain(explain.id))
         case .explainQueue(let explain): request.answer(try await self.explain(explain.name))
         }
     }
 
     // MARK: Jobs
 
-    private func explain(_ id: JobID) async throws -> JobExplanation? {
-        guard let (record, _) = try await self.store.job(id) else { return nil }
+    /// - Throws: ``ErrorReply`` with `notFound`, or ``StoreError``.
+    package func explain(_ id: JobID) async throws -> JobExplanation {
+        guard let (record, _) = try await self.store.job(id) else { throw Self.missing(id) }
         let view = self.view(record, holders: await self.registry.holders())
         if view.state.isTerminal {
             return JobExplanation(state: view.state, reason: .over, since: view.finishedAt)
@@ -38,7 +35,7 @@ extension ClientService {
         if view.state == .scheduled, let due = view.due {
             return JobExplanation(state: .scheduled, reason: .due, startsIn: due - self.loop.wallTime)
         }
-        guard let lane = self.lanes.id(of: record.lane) else { return nil }
+        guard let lane = self.lanes.id(of: record.lane) else { throw Self.missing(id) }
         if await self.dispatcher.isSuspect(id) { return JobExplanation(state: .ready, reason: .alone) }
         let share = record.options.share
         guard let waiting = await self.dispatcher.waiting(id, lane: lane, share: share) else {
@@ -91,7 +88,7 @@ extension ClientService {
 
     // MARK: Queues
 
-    private func explain(_ queue: String) async throws -> QueueExplanation {
+    package func explain(_ queue: String) async throws -> QueueExplanation {
         let parts = await self.dispatcher.backlog(of: queue)
         let now = self.loop.now
         var merged: [String: QueueExplanation.Part] = [:]
@@ -99,10 +96,7 @@ extension ClientService {
         for part in parts {
             let reason = WaitReason(part.blocker)
             let count = UInt64(part.count)
-            switch reason {
-            case .slot, .unserved, .loading: runnable += count
-            default: blocked += count
-            }
+            if reason.isRunnable { runnable += count } else { blocked += count }
             let share = LaneShare(key: part.key)
             let subject = Self.subject(of: part.blocker, queue: queue, type: part.type, share: share)
             var startsIn: Duration?

@@ -1,76 +1,103 @@
-import MartletCore
-import MartletStore
+package import MartletCore
+package import MartletStore
 import MartletTransport
-import MartletWire
+package import MartletWire
 
 /// Workflows and batches.
 extension ClientService {
     func take(_ message: SubmitWorkflow, _ request: any IncomingRequest) async {
-        if let problem = TitleRule.problem(message.name) {
-            return request.refuse(.invalidRequest, "the workflow's name \(problem)")
+        do {
+            await self.take(message.submit, workflow: try self.workflow(message.name, message.shape), request)
+        } catch {
+            self.refuse(request, error)
         }
-        let shape = message.shape
-        if let problem = shape.problem { return request.refuse(.invalidRequest, problem) }
-        let workflow = NewWorkflow(name: message.name, shape: shape, keptFor: self.settings.workflowRetention)
-        await self.take(message.submit, workflow: workflow, request)
     }
 
     func take(_ message: OpenBatch, _ request: any IncomingRequest) async {
-        if let problem = TitleRule.problem(message.name) {
-            return request.refuse(.invalidRequest, "the batch's name \(problem)")
+        do {
+            let batch = try self.batch(message.name, parent: message.parent, callbacks: message.events)
+            await self.take(message.submit, batch: batch, request)
+        } catch {
+            self.refuse(request, error)
         }
-        guard Set(message.events).count == message.events.count else {
-            return request.refuse(.invalidRequest, "a batch has one callback for an event")
+    }
+
+    /// What makes the jobs of a submit a workflow.
+    package func workflow(_ name: String, _ shape: WorkflowShape) throws(ErrorReply) -> NewWorkflow {
+        if let problem = TitleRule.problem(name) {
+            throw ErrorReply(.invalidRequest, "the workflow's name \(problem)")
         }
-        let batch = NewBatch(
-            name: message.name, parent: message.parent, callbacks: message.events,
-            keptFor: self.settings.batchRetention)
-        await self.take(message.submit, batch: batch, request)
+        if let problem = shape.problem { throw ErrorReply(.invalidRequest, problem) }
+        return NewWorkflow(name: name, shape: shape, keptFor: self.settings.workflowRetention)
+    }
+
+    /// What makes the jobs of a submit callbacks of a new batch.
+    package func batch(
+        _ name: String, parent: BatchID?, callbacks: [BatchEvent]
+    ) throws(ErrorReply) -> NewBatch {
+        if let problem = TitleRule.problem(name) { throw ErrorReply(.invalidRequest, "the batch's name \(problem)") }
+        guard Set(callbacks).count == callbacks.count else {
+            throw ErrorReply(.invalidRequest, "a batch has one callback for an event")
+        }
+        return NewBatch(name: name, parent: parent, callbacks: callbacks, keptFor: self.settings.batchRetention)
     }
 
     func answer(_ question: GroupRequest, _ request: any IncomingRequest) async throws {
         switch question {
-        case .closeBatch(let close):
-            guard let result = await self.commitLog.commit([.closeBatch(close.id)], kind: .intake) else {
-                throw CancellationError()
-            }
-            _ = try result.get()
-            try await self.answer(close.id, request)
-        case .showBatch(let show): try await self.answer(show.id, request)
+        case .closeBatch(let close): request.answer(BatchDetail(batch: try await self.closeBatch(close.id)))
+        case .showBatch(let show): request.answer(BatchDetail(batch: try await self.batch(show.id)))
         case .listBatches(let list):
-            let rows = try await self.store.batches(before: list.before, limit: Int(list.limit))
-            request.answer(BatchList(batches: rows.map { BatchView($0) }))
-        case .showWorkflow(let show): try await self.answer(show, request)
+            request.answer(BatchList(batches: try await self.batches(before: list.before, limit: Int(list.limit))))
+        case .showWorkflow(let show): request.answer(try await self.workflow(show))
         case .listWorkflows(let list):
-            let rows = try await self.store.workflows(before: list.before, limit: Int(list.limit))
-            request.answer(WorkflowList(workflows: rows.map { WorkflowView($0) }))
-        case .submitWorkflow, .openBatch: request.refuse(.internal, "not a question")
+            let views = try await self.workflows(before: list.before, limit: Int(list.limit))
+            request.answer(WorkflowList(workflows: views))
+        case .submitWorkflow, .openBatch: throw ErrorReply(.internal, "not a question")
         }
     }
 
-    private func answer(_ id: BatchID, _ request: any IncomingRequest) async throws {
+    /// No more members are added. Returns once that is durable.
+    ///
+    /// - Throws: ``ErrorReply``, ``StoreError``, or `CancellationError` if nobody knows.
+    package func closeBatch(_ id: BatchID) async throws -> BatchView {
+        guard let result = await self.commitLog.commit([.closeBatch(id)], kind: .intake) else {
+            throw CancellationError()
+        }
+        _ = try result.get()
+        return try await self.batch(id)
+    }
+
+    package func batch(_ id: BatchID) async throws -> BatchView {
         guard let row = try await self.store.batch(id) else {
-            return request.refuse(.notFound, "batch \(id) is not there: it never was, or it ended and is forgotten")
+            throw ErrorReply(.notFound, "batch \(id) is not there: it never was, or it ended and is forgotten")
         }
-        request.answer(BatchDetail(batch: BatchView(row)))
+        return BatchView(row)
     }
 
-    private func answer(_ show: ShowWorkflow, _ request: any IncomingRequest) async throws {
+    /// The latest first.
+    package func batches(before: BatchID?, limit: Int) async throws -> [BatchView] {
+        try await self.store.batches(before: before, limit: limit).map { BatchView($0) }
+    }
+
+    /// The latest first.
+    package func workflows(before: JobID?, limit: Int) async throws -> [WorkflowView] {
+        try await self.store.workflows(before: before, limit: limit).map { WorkflowView($0) }
+    }
+
+    package func workflow(_ show: ShowWorkflow) async throws -> WorkflowDetail {
         guard let row = try await self.store.workflow(show.id) else {
-            return request.refuse(
-                .notFound, "workflow \(show.id) is not there: it never was, or it ended and is forgotten")
+            throw ErrorReply(.notFound, "workflow \(show.id) is not there: it never was, or it ended and is forgotten")
         }
         let holders = await self.registry.holders()
         let members = try await self.store.members(of: show.id, after: show.after, limit: Int(show.limit))
-        request.answer(
-            WorkflowDetail(
-                workflow: WorkflowView(row),
-                members: members.map { member in
-                    WorkflowDetail.Member(
-                        name: member.name,
-                        parents: member.parents.map { WorkflowDetail.Parent(id: $0.parent, kind: $0.kind) },
-                        job: self.view(member.record, holders: holders))
-                }, next: members.count == Int(show.limit) ? members.last?.record.id : nil))
+        return WorkflowDetail(
+            workflow: WorkflowView(row),
+            members: members.map { member in
+                WorkflowDetail.Member(
+                    name: member.name,
+                    parents: member.parents.map { WorkflowDetail.Parent(id: $0.parent, kind: $0.kind) },
+                    job: self.view(member.record, holders: holders))
+            }, next: members.count == Int(show.limit) ? members.last?.record.id : nil)
     }
 }
 

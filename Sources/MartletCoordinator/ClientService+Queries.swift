@@ -1,10 +1,10 @@
-import MartletCore
+package import MartletCore
 import MartletRuntime
 import MartletStore
-import MartletWire
+package import MartletWire
 
 extension ClientService {
-    func pong() async throws -> Pong {
+    package func pong() async throws -> Pong {
         let totals = try await self.store.laneTotals()
         return Pong(
             version: Coordinator.version, epoch: self.epoch, wallTime: self.loop.wallTime,
@@ -14,16 +14,24 @@ extension ClientService {
     }
 
     func jobs(_ list: ListJobs) async throws -> JobList {
+        let selection = JobSelection(state: list.state, queue: list.queue, type: list.type)
+        return try await self.jobs(matching: selection, after: list.after, limit: Int(list.limit))
+    }
+
+    /// Jobs that match, in the order of their ids.
+    ///
+    /// - Parameter limit: 1 to 1,000; there may be fewer though more match, see ``JobList/next``.
+    package func jobs(matching selection: JobSelection, after: JobID?, limit: Int) async throws -> JobList {
         let holders = await self.registry.holders()
-        let limit = Int(min(max(list.limit, 1), 1000))
-        let filter = JobFilter(
-            state: list.state == .running ? .ready : list.state, queue: list.queue, type: list.type)
-        if list.state == .running {
-            return try await self.runningJobs(filter, after: list.after, limit: limit, holders)
+        let limit = min(max(limit, 1), Int(ListJobs.limitMax))
+        var filter = JobFilter(selection)
+        if selection.state == .running {
+            filter.state = nil
+            return try await self.runningJobs(filter, after: after, limit: limit, holders)
         }
-        let records = try await self.store.jobs(matching: filter, after: list.after, limit: limit)
+        let records = try await self.store.jobs(matching: filter, after: after, limit: limit)
         let views = records.map { self.view($0, holders: holders) }
-        let matching = list.state == .ready ? views.filter { $0.state == .ready } : views
+        let matching = selection.state == .ready ? views.filter { $0.state == .ready } : views
         return JobList(jobs: matching, next: records.count == limit ? records.last?.id : nil)
     }
 
@@ -35,18 +43,16 @@ extension ClientService {
         let ids = holders.keys.sorted().filter { id in after.map { id > $0 } ?? true }
         for id in ids {
             guard let (record, _) = try await self.store.job(id) else { continue }
-            let view = self.view(record, holders: holders)
-            guard filter.queue.map({ $0 == view.template.queue }) ?? true,
-                filter.type.map({ $0 == view.template.type }) ?? true
-            else { continue }
-            views.append(view)
+            guard filter.matches(record) else { continue }
+            views.append(self.view(record, holders: holders))
             if views.count == limit { return JobList(jobs: views, next: id) }
         }
         return JobList(jobs: views, next: nil)
     }
 
-    func detail(_ id: JobID) async throws -> JobDetail? {
-        guard let (record, payload) = try await self.store.job(id) else { return nil }
+    /// - Throws: ``ErrorReply`` with `notFound`, or ``StoreError``.
+    package func detail(_ id: JobID) async throws -> JobDetail {
+        guard let (record, payload) = try await self.store.job(id) else { throw Self.missing(id) }
         var view = self.view(record, holders: await self.registry.holders())
         view.progress = await self.registry.progress(of: id)
         let attempts = record.flags.contains(.attempts) ? try await self.store.attempts(of: id) : []
@@ -57,6 +63,10 @@ extension ClientService {
                 JobDetail.Attempt(
                     number: $0.number, endedAt: $0.endedAt, node: $0.node, failure: $0.failure, output: $0.output)
             })
+    }
+
+    static func missing(_ id: JobID) -> ErrorReply {
+        ErrorReply(.notFound, "job \(id) is not there: it finished and was not kept, or never was")
     }
 
     func view(_ record: JobRecord, holders: [JobID: String]) -> JobView {
@@ -76,7 +86,7 @@ extension ClientService {
             expires: record.expires, workflow: record.workflow, waits: UInt32(clamping: record.waits))
     }
 
-    func queues() async throws -> QueueList {
+    package func queues() async throws -> QueueList {
         let totals = try await self.store.laneTotals()
         let held = await self.registry.heldByLane()
         let services = await self.registry.services()

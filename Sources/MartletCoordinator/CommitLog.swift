@@ -83,6 +83,15 @@ package actor CommitLog {
     /// Bytes of submits, and of what jobs leave, that wait for their commit.
     package private(set) var pendingBytes = 0
     package private(set) var groupCount: UInt64 = 0
+    package private(set) var statistics = Statistics()
+
+    /// What went through it, for metrics.
+    package struct Statistics: Sendable {
+        package fileprivate(set) var groupJobs = Histogram(.groupSizes)
+        /// How long the store took for a group.
+        package fileprivate(set) var times = Histogram(.shortTimes)
+        package fileprivate(set) var failures: UInt64 = 0
+    }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.loop.asUnownedSerialExecutor() }
 
@@ -240,7 +249,10 @@ package actor CommitLog {
         let group = CommitGroup(
             epoch: self.epoch, now: self.loop.wallTime, newLanes: newLanes,
             changes: self.committing.flatMap(\.changes), mayUseReserve: mayUseReserve)
+        let start = self.loop.now
         let result = try await self.attempt(group)
+        self.statistics.times.record(self.loop.now - start)
+        self.statistics.groupJobs.record(UInt64(self.committing.reduce(0) { $0 + $1.jobs }))
         self.savedLanes = known.count
         self.groupCount += 1
         self.applied.append(Applied(entries: self.committing, result: result))
@@ -264,6 +276,7 @@ package actor CommitLog {
 
     /// Nothing was applied: submitters hear why, those who came since too. What must not be lost stays.
     private func retreat(from error: StoreError) async {
+        self.statistics.failures += 1
         if !self.isFailing {
             self.isFailing = true
             self.log(.error, "commit group rolled back", [.cause: error.message, .count: self.committing.count])

@@ -2,7 +2,7 @@ import MartletCore
 import MartletObservability
 import MartletRuntime
 import MartletStore
-import MartletWire
+package import MartletWire
 
 /// Changes to named jobs, and operations on all that match: recorded in one commit, applied by a stored cursor in
 /// bounded groups, between which everything else goes on.
@@ -12,7 +12,7 @@ extension ControlService {
     /// Nor for longer than this.
     static let answeredAfter: Duration = .seconds(2)
 
-    func change(_ request: ChangeJobs) async throws -> JobsChanged {
+    package func change(_ request: ChangeJobs) async throws -> JobsChanged {
         let operation = request.action
         let filter = JobFilter(request.selection)
         guard request.ids.isEmpty else {
@@ -23,7 +23,7 @@ extension ControlService {
         return try await self.begin(operation, filter)
     }
 
-    func list(_ request: ListBulk) throws -> BulkList {
+    package func list(_ request: ListBulk) throws -> BulkList {
         var records = self.finished + self.active.values.map(\.record)
         if let id = request.id { records = records.filter { $0.id.rawValue == id } }
         if let id = request.id, records.isEmpty {

@@ -2,7 +2,7 @@ import MartletCore
 package import MartletObservability
 package import MartletRuntime
 package import MartletStore
-import MartletWire
+package import MartletWire
 
 /// Does what people want done with jobs and queues: cancels, revives, moves and removes jobs, one by one or a great
 /// many at once, pauses queues and types, and ends what has expired.
@@ -83,7 +83,7 @@ package actor ControlService {
 
     // MARK: Pauses
 
-    func set(_ request: SetPause) async throws -> PauseSet {
+    package func set(_ request: SetPause) async throws -> PauseSet {
         let target = Pause.Target(request)
         if request.isPaused {
             if let since = self.pauses[target] { return PauseSet(since: since, isChanged: false) }
@@ -106,7 +106,7 @@ package actor ControlService {
     }
 
     /// What is paused, for people.
-    var pauseList: PauseList {
+    package var pauseList: PauseList {
         PauseList(
             pauses: self.pauses.keys.sorted().map { target in
                 switch target {

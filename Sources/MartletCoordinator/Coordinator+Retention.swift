@@ -12,11 +12,15 @@ extension Coordinator {
     /// Between two lines in the log about the same queue.
     private static let trimNoticeInterval: Duration = .seconds(600)
 
-    func housekeep(_ commitLog: CommitLog) async throws {
+    func housekeep(_ commitLog: CommitLog, _ clients: ClientService) async throws {
         while true {
             try await self.loop.sleep(for: .seconds(60))
             let unused = self.loop.wallTime - Self.sessionLifetime
-            await commitLog.append([.expireSessions(unusedSince: unused)], kind: .essential, jobs: 0) { _ in }
+            // As many go as came, or there would be more and more of them.
+            let rounds = 1 + (await clients.takeSessionsOpened()) / Change.expiredSessionsMax
+            for _ in 0..<rounds {
+                _ = await commitLog.commit([.expireSessions(unusedSince: unused)], kind: .essential, jobs: 0)
+            }
             _ = try await self.purge(.purge(limit: Self.purgeMax), commitLog)
             _ = try await self.purge(.purgeWorkflows(limit: Self.purgeMax), commitLog)
         }

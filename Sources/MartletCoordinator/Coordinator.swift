@@ -41,6 +41,10 @@ package struct Coordinator: Sendable {
         package let scheduler: Scheduler
         package let services: ServiceDesk
         package let budget: PayloadBudget
+        package let clients: ClientService
+        package let store: any JobStore
+        package let settings: CoordinatorSettings
+        package let metrics: MetricsCollector
     }
 
     /// Recovers, serves until cancelled, and closes the store.
@@ -109,7 +113,13 @@ package struct Coordinator: Sendable {
             Parts(
                 clientAddress: clientListener.address, nodeAddress: nodeListener.address, epoch: opening.epoch,
                 dispatcher: dispatcher, registry: registry, commitLog: commitLog, control: control,
-                scheduler: scheduler, services: services, budget: budget))
+                scheduler: scheduler, services: services, budget: budget, clients: clients, store: self.store,
+                settings: self.settings,
+                metrics: MetricsCollector(
+                    loop: self.loop, store: self.store, epoch: opening.epoch, commitLog: commitLog,
+                    dispatcher: dispatcher, registry: registry, control: control, scheduler: scheduler,
+                    services: services, clients: clients, lanes: lanes, budget: budget,
+                    listeners: [("clients", clientListener), ("nodes", nodeListener)])))
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -125,7 +135,7 @@ package struct Coordinator: Sendable {
                 group.addTask { try await registry.serve(nodeListener) }
                 group.addTask { try await control.run() }
                 group.addTask { try await scheduler.run() }
-                group.addTask { try await self.housekeep(commitLog) }
+                group.addTask { try await self.housekeep(commitLog, clients) }
                 if self.settings.boundsKeptBytes {
                     group.addTask { try await self.trimKept(commitLog) }
                 }

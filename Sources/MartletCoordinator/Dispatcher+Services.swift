@@ -91,6 +91,19 @@ extension Dispatcher {
         self.core.waiting(id, lane: lane, share: share, at: self.loop.now)
     }
 
+    /// What all ready jobs wait for. Lets others go first now and then: there may be a great many sub-lanes.
+    package func backlog() async -> [DispatchCore.BacklogCount] {
+        var counts: [DispatchCore.BacklogCount] = []
+        var start = 0
+        while let next = self.core.backlog(from: start, at: self.loop.now, into: &counts) {
+            start = next
+            await Task.yield()
+        }
+        return counts
+    }
+
+    package var waits: [(queue: String, times: Histogram)] { self.core.waits }
+
     package func backlog(of queue: String) -> [DispatchCore.BacklogPart] {
         self.core.backlog(of: queue, at: self.loop.now)
     }

@@ -12,6 +12,7 @@ extension NodeQueue {
         var checkpoints: [Checkpoint] = []
         var unavailable: [Settled.Unavailable] = []
         let loop = self.context.loop
+        var tally = RunTally(at: loop.now)
         for item in report.items {
             let result: NodeQueueCore.Result
             switch item.result {
@@ -38,10 +39,14 @@ extension NodeQueue {
                 }
                 continue
             }
-            self.core.settle(
+            if tally.needsGrant(of: item.token.sequence) { tally.begin(self.core.grant(of: item.token)) }
+            let lane = self.core.settle(
                 item.id, under: item.token, result: result, random: loop.randomUnit, into: &settlement)
+            if let lane, !result.isReturned { tally.add(lane) }
         }
+        tally.finish()
         let refused = settlement.verdicts.count { $0 != .accepted }
+        self.context.metrics.reported(tally.runs, returned: settlement.returned.count, refused: refused)
         if refused > 0 {
             self.context.log(
                 .warning, "results refused: their leases had ended", [.node: self.registration.name, .count: refused])
@@ -171,6 +176,7 @@ extension NodeQueue {
 
     /// What follows once the end of these attempts is durable.
     func carryOn(_ failed: [FailedAttempt], due: [WallTime?], missing: Set<JobID>) async {
+        self.context.metrics.failed(failed, missing: missing)
         for (attempt, due) in zip(failed, due) {
             guard !missing.contains(attempt.job.id) else {
                 await self.tellEnded([attempt.job])

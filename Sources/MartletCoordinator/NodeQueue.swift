@@ -16,6 +16,7 @@ package actor NodeQueue {
         let log: Log
         let lanes: LaneDirectory
         let payloadMax: Int
+        let metrics: ExecutionMetrics
         /// The queue's session is over and nothing is leased under it any more.
         let ended: @Sendable (NodeKey) async -> Void
     }
@@ -57,6 +58,8 @@ package actor NodeQueue {
     /// Parked requests by the number that the core knows them by.
     private var parked: [UInt64: any IncomingRequest] = [:]
     private var lastExchange: UInt64 = 0
+    /// Number of the last delivery that was counted.
+    private var lastCounted: UInt64 = 0
     /// What running handlers say of themselves.
     private(set) var progress: [JobID: Report.Progress] = [:]
     /// Number of the last report taken and when it came, with its answer once that is durable.
@@ -159,7 +162,9 @@ package actor NodeQueue {
 
     package func assign(_ jobs: [QueuedJob]) async {
         var actions: [NodeQueueCore.Action] = []
-        self.context.sequences.withValue { self.core.assign(jobs, sequences: &$0, into: &actions) }
+        self.context.sequences.withValue {
+            self.core.assign(jobs, sequences: &$0, at: self.context.loop.now, into: &actions)
+        }
         await self.perform(actions)
         if self.core.isPaused { await self.tellDispatcher() }
     }
@@ -282,6 +287,8 @@ package actor NodeQueue {
         for action in actions {
             switch action {
             case .deliver(let exchange, let number, let run):
+                if number > self.lastCounted { self.context.metrics.started(run.places.count) }
+                self.lastCounted = max(self.lastCounted, number)
                 self.take(exchange)?.reply(self.delivery(number, run))
             case .supersedeFetch(let exchange):
                 let empty = Delivery(number: 0, epoch: self.core.epoch, templates: [], jobs: [])
@@ -331,6 +338,9 @@ package actor NodeQueue {
             succeededTotal: self.core.succeededTotal, failedTotal: self.core.failedTotal, stuck: self.stuck,
             steals: self.core.steals)
     }
+
+    /// Jobs that it holds and had not started when it said so last.
+    package var unstartedCount: Int { max(0, self.core.heldCount - self.core.runningCount) }
 
     /// How many jobs it holds of each lane.
     package func heldByLane() -> [(lane: LaneID, count: Int)] {

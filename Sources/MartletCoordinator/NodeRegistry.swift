@@ -23,6 +23,8 @@ package actor NodeRegistry {
     let openedAt: WallTime
     let log: Log
     private let sequences = SharedLeaseSequence()
+    package nonisolated let metrics: ExecutionMetrics
+    package private(set) var refusals = RefusalCounts()
     var queues: [NodeKey: NodeQueue] = [:]
     private var keysByName: [String: NodeKey] = [:]
     /// Names whose registration is under way.
@@ -49,6 +51,7 @@ package actor NodeRegistry {
         self.lanes = lanes
         self.epoch = opening.epoch
         self.openedAt = openedAt
+        self.metrics = ExecutionMetrics(lanes: lanes)
         self.log = log
         self.authenticator = settings.token.map {
             PeerAuthenticator(token: ClusterToken($0), random: { loop.random() })
@@ -82,7 +85,7 @@ package actor NodeRegistry {
         case .peerLost(let peer):
             self.authenticator?.forget(peer)
         case .request(let request):
-            switch decode(request, frame: request.frame, &self.authenticator) {
+            switch decode(request, frame: request.frame, &self.authenticator, &self.refusals) {
             case .register(let register): return (register, request)
             case .fetch(let fetch): await self.queue(fetch.key, for: request)?.fetch(fetch, request: request)
             case .report(let report): await self.queue(report.key, for: request)?.report(report, request: request)
@@ -90,7 +93,7 @@ package actor NodeRegistry {
             case .acquire(let acquire): await self.queue(acquire.key, for: request)?.acquire(acquire, request: request)
             case .authenticate, .ping, .openSession, .submit, .listJobs, .showJob, .listQueues, .listNodes, .changeDead,
                 .awaitJob, .admin, .group:
-                request.refuse(.invalidRequest, "this address serves nodes; clients have another one")
+                self.refuse(request, .invalidRequest, "this address serves nodes; clients have another one")
             case nil: break
             }
         }
@@ -99,14 +102,19 @@ package actor NodeRegistry {
 
     func queue(_ key: UInt64, for request: any IncomingRequest) -> NodeQueue? {
         if let queue = self.queues[NodeKey(rawValue: key)] { return queue }
-        request.refuse(.unknownNode, "register (again): this session is not known here")
+        self.refuse(request, .unknownNode, "register (again): this session is not known here")
         return nil
+    }
+
+    private func refuse(_ request: any IncomingRequest, _ code: ErrorReply.Code, _ message: String) {
+        self.refusals.add(code)
+        request.refuse(code, message)
     }
 
     // MARK: Registration
 
     private func register(_ message: Register, request: any IncomingRequest) async {
-        if let problem = self.problem(with: message) { return request.refuse(problem.code, problem.text) }
+        if let problem = self.problem(with: message) { return self.refuse(request, problem.code, problem.text) }
         self.registering.insert(message.name)
         defer { self.registering.remove(message.name) }
         let id = NodeID(name: message.name, incarnation: message.incarnation)
@@ -186,7 +194,7 @@ package actor NodeRegistry {
             at: self.loop.now)
         let context = NodeQueue.Context(
             loop: self.loop, dispatcher: self.dispatcher, commitLog: self.commitLog, sequences: self.sequences,
-            log: self.log, lanes: self.lanes, payloadMax: self.settings.payloadMax,
+            log: self.log, lanes: self.lanes, payloadMax: self.settings.payloadMax, metrics: self.metrics,
             ended: { [weak self] in await self?.ended($0) })
         let queue = NodeQueue(registration: message, core: core, context: context)
         self.queues[key] = queue
@@ -270,6 +278,16 @@ package actor NodeRegistry {
                     queues: [], types: [], leased: 0, sinceHeard: .zero, succeededTotal: 0, failedTotal: 0))
         }
         return views
+    }
+
+    /// How many jobs each node holds that it had not started when it said so last, by the node's name.
+    package func unstartedCounts() async -> [(node: String, count: Int)] {
+        var counts: [(node: String, count: Int)] = []
+        for key in self.queues.keys.sorted() {
+            guard let queue = self.queues[key] else { continue }
+            counts.append((queue.registration.name, await queue.unstartedCount))
+        }
+        return counts
     }
 
     /// Jobs held by nodes, by lane.

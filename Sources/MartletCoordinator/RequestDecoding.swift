@@ -4,7 +4,8 @@ import MartletWire
 
 /// Reads a request, answering it here if it is malformed or its peer must prove the token first.
 func decode(
-    _ request: any IncomingRequest, frame: Bytes, _ authenticator: inout PeerAuthenticator?
+    _ request: any IncomingRequest, frame: Bytes, _ authenticator: inout PeerAuthenticator?,
+    _ refusals: inout RefusalCounts
 ) -> Request? {
     do {
         let message = try Request.decode(frame)
@@ -20,6 +21,7 @@ func decode(
             case .unknownKind: .unknownKind
             case .malformed, .unexpectedKind: .malformedFrame
             }
+        refusals.add(code)
         request.refuse(code, error.message)
         return nil
     }

@@ -2,7 +2,7 @@ package import MartletCore
 package import MartletObservability
 package import MartletRuntime
 package import MartletStore
-import MartletWire
+package import MartletWire
 
 /// Has the limits of services changed while the cluster runs: durable, in force at once on all nodes, with a record of who
 /// changed what.
@@ -64,7 +64,7 @@ package actor ServiceDesk {
 
     // MARK: Changes
 
-    func set(_ request: SetService) async throws -> ServiceSet {
+    package func set(_ request: SetService) async throws -> ServiceSet {
         if let problem = ServiceUse.problem(name: request.name) {
             throw ErrorReply(.invalidRequest, "the service's name \(problem)")
         }
@@ -160,7 +160,7 @@ package actor ServiceDesk {
 
     // MARK: Seeing inside
 
-    func list(_ request: ListServices) async -> ServiceList {
+    package func list(_ request: ListServices) async -> ServiceList {
         let now = self.loop.now
         let views = await self.dispatcher.serviceStates().map { state in
             let name = state.gate.name

@@ -81,5 +81,7 @@ extension ForwardingStore {
 
     package func laneTotals() async throws(StoreError) -> [LaneTotals] { try await self.inner.laneTotals() }
 
+    package func syncTimes() async -> Histogram? { await self.inner.syncTimes() }
+
     package func close() async { await self.inner.close() }
 }

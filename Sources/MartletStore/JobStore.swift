@@ -60,8 +60,15 @@ package protocol JobStore: Sendable {
     /// For people: what each lane holds and what passed through it since the store was made.
     func laneTotals() async throws(StoreError) -> [LaneTotals]
 
+    /// For people: how long COMMIT took since the store was opened; nil if nothing waits for a disk.
+    func syncTimes() async -> Histogram?
+
     /// Checkpoints and lets go of the lock. The store cannot be used after it.
     func close() async
+}
+
+extension JobStore {
+    package func syncTimes() async -> Histogram? { nil }
 }
 
 /// What a new owner finds.

@@ -18,6 +18,7 @@ package actor SQLiteStore: JobStore {
     private var isCheckpointDue = false
     private var isIdleWatched = false
     private var commits: UInt64 = 0
+    private var commitTimes = Histogram(.shortTimes)
     /// Set once a COMMIT or sync has failed: nothing that is in memory or in the page cache can be trusted.
     private var isBroken = false
 
@@ -183,6 +184,7 @@ package actor SQLiteStore: JobStore {
         } catch {
             throw self.rollBack(open, after: error)
         }
+        let start = self.loop.now
         do {
             try open.transaction.commit()
         } catch {
@@ -190,6 +192,7 @@ package actor SQLiteStore: JobStore {
             throw StoreError(.outcomeUnknown, "COMMIT failed: \(error.message)", nativeCode: error.nativeCode)
         }
         self.commits &+= 1
+        self.commitTimes.record(self.loop.now - start)
         self.checkpointLater(open)
         return result
     }
@@ -284,6 +287,8 @@ package actor SQLiteStore: JobStore {
     }
 
     // MARK: Questions
+
+    package func syncTimes() -> Histogram? { self.commitTimes }
 
     package nonisolated func jobs(
         matching filter: JobFilter, after: JobID?, limit: Int

@@ -23,6 +23,13 @@ package protocol RequestListener: Sendable {
     func receive() async -> [ListenerEvent]
 
     func close() async
+
+    /// What came and went so far.
+    var statistics: ListenerStatistics { get }
+}
+
+extension RequestListener {
+    package var statistics: ListenerStatistics { ListenerStatistics() }
 }
 
 package enum ListenerEvent: Sendable {

@@ -28,6 +28,8 @@ final class RealCluster: Sendable {
     let folder: String
     let clientsAddress: String
     let nodesAddress: String
+    /// `http://127.0.0.1:7402`.
+    let httpAddress: String
     let runsPath: String
     /// Given to every process, like `MARTLET_TOKEN`.
     let token: String?
@@ -48,15 +50,17 @@ final class RealCluster: Sendable {
         self.runsPath = self.folder + "/runs"
         self.token = token
         self.coordinatorPrefix = coordinatorPrefix
-        let ports = try Ports.free(2)
+        let ports = try Ports.free(3)
         self.clientsAddress = "tcp://\(host):\(ports[0])"
         self.nodesAddress = "tcp://\(host):\(ports[1])"
+        self.httpAddress = "http://127.0.0.1:\(ports[2])"
         let retry: [String: Any] = ["initialBackoff": "100ms", "maxBackoff": "1s"]
         let types = ["work", "gated", "stubborn", "fill"].map { ($0, ["retry": retry]) }
         try self.writeConfiguration(
             "cluster.json",
             [
                 "listen": ["clients": self.clientsAddress, "nodes": self.nodesAddress],
+                "http": ["listen": self.httpAddress],
                 "store": ["path": storePath ?? self.folder + "/store/martlet.db"], "leases": leases.json,
                 "jobTypes": Dictionary(uniqueKeysWithValues: types),
             ])

@@ -1,5 +1,6 @@
 import Foundation
 import MartletCore
+import MartletJSON
 import MartletWire
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import Martlet
+import MartletJSON
 import Testing
 
 @testable import MartletCLI

@@ -1,5 +1,6 @@
 import Martlet
 import MartletCore
+import MartletJSON
 import Testing
 
 @testable import MartletCLI
@@ -7,7 +8,7 @@ import Testing
 private func job(
     _ line: String, _ defaults: JobDefaults = JobDefaults(), payloadMax: Int = 1000
 ) throws(JobLine.Problem) -> RawJob? {
-    try JobLine.job(from: Array(line.utf8), defaults: defaults, payloadMax: payloadMax)
+    try JobLine.rawJob(from: Array(line.utf8), defaults: defaults, payloadMax: payloadMax)
 }
 
 @Suite struct JobLineTests {

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletWire
 import Testing
 

@@ -107,6 +107,7 @@ final class Folder {
     func writeConfiguration(_ more: String = "") throws {
         let listen =
             "\"listen\": {\"clients\": \"ipc://\(self.url.path)/c\", \"nodes\": \"ipc://\(self.url.path)/n\"}"
-        try self.write("{\(listen)\(more.isEmpty ? "" : ", \(more)")}", to: "cluster.json")
+        let http = more.contains("\"http\"") ? "" : ", \"http\": {\"listen\": \"off\"}"
+        try self.write("{\(listen)\(http)\(more.isEmpty ? "" : ", \(more)")}", to: "cluster.json")
     }
 }

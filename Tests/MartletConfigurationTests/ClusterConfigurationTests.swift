@@ -70,7 +70,7 @@ private func read(_ json: String, hasToken: Bool = false) throws -> ClusterConfi
         ),
         (
             "{\"nonsense\": 1}",
-            "cluster.json:1:2: nonsense: unknown key; known here: listen, connect, tokenFile, store, limits, leases, "
+            "cluster.json:1:2: nonsense: unknown key; known here: listen, connect, http, tokenFile, store, limits, leases, "
                 + "dispatch, retain, queues, jobTypes, services, schedules, worker"
         ),
         (

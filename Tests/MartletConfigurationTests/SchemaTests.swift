@@ -53,13 +53,15 @@ private func shipped(_ name: String) throws -> [UInt8] {
 
     /// What the guide to control, operations and the README show.
     @Test func theOtherExamplesAreValid() throws {
-        let sources = try ["retention", "limits", "machines"].map { try shipped("Examples/\($0).cluster.json") }
+        let sources = try ["retention", "limits", "machines", "http"].map { try shipped("Examples/\($0).cluster.json") }
         for source in sources { #expect(self.schema.problem(in: try JSONReader.value(of: source)) == nil) }
         let billing = try #require(try ClusterConfiguration(json: sources[0]).queues["billing"]?.retention)
         #expect(billing.succeeded == .seconds(90 * 86400) && billing.dead == .seconds(86400))
         let limits = try ClusterConfiguration(json: sources[1])
         #expect(limits.queues["imports"]?.concurrency == 20 && limits.jobTypes["report"]?.concurrency == 5)
         #expect(try ClusterConfiguration(json: sources[2]).tokenFile == "/etc/martlet/token")
+        let http = try ClusterConfiguration(json: sources[3]).http
+        #expect(http.hosts == ["jobs.internal"] && http.tokens.admin == "/etc/martlet/http-admin.tokens")
     }
 
     /// What is documented is what is read.
@@ -97,6 +99,8 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"schedules\": {\"a\": {\"every\": \"1h\", \"type\": \"b\", \"end\": \"2026-12-24T18:00:00Z\"}}}",
         "{\"services\": {\"a\": {\"rate\": 5, \"adaptive\": {\"enabled\": false}, \"breaker\": {\"failures\": 3}}}}",
         "{\"services\": {\"a\": {\"concurrency\": 5}}, \"jobTypes\": {\"b\": {\"services\": {\"a\": 2}}}}",
+        "{\"http\": {\"listen\": \"off\"}}", "{\"http\": {\"listen\": \"http://[::1]:80\", \"bodyMax\": \"1MiB\"}}",
+        "{\"http\": {\"listen\": \"http://0.0.0.0:80\", \"tokens\": {\"read\": \"r\"}, \"origins\": [\"https://a.b\"]}}",
         "{\"services\": {\"a\": {\"perKey\": {\"rate\": 1, \"limits\": [{\"rate\": 90, \"per\": \"1h\"}], \"keysMax\": 2}}}}",
     ])
     func acceptsWhatTheLoaderAccepts(json: String) throws {
@@ -111,6 +115,9 @@ private func shipped(_ name: String) throws -> [UInt8] {
         "{\"queues\": {\"a b\": {}}}", "{\"queues\": {\"a\": {\"leaseDuration\": \"1 s\"}}}", "{\"tokenFile\": \"\"}",
         "{\"store\": {\"kind\": \"disk\"}}", "{\"store\": {\"kind\": \"memory\", \"path\": \"x\"}}",
         "{\"jobTypes\": {\"a\": {\"retry\": {\"jitter\": 2}}}}", "{\"worker\": {\"slots\": \"2\"}}",
+        "{\"http\": {\"listen\": \"tcp://127.0.0.1:1\"}}", "{\"http\": {\"hosts\": [\"http://a\"]}}",
+        "{\"http\": {\"connectionsMax\": 3}}", "{\"http\": {\"origins\": [\"https://a.b/c\"]}}",
+        "{\"http\": {\"tokens\": {\"read\": \"\"}}}", "{\"http\": {\"tokens\": {\"write\": \"a\"}}}",
         "{\"queues\": {\"a\": {\"concurrency\": 0}}}", "{\"queues\": {\"a\": {\"keyConcurrency\": \"1\"}}}",
         "{\"queues\": {\"a\": {\"groups\": {\"b\": 0}}}}", "{\"queues\": {\"a\": {\"groups\": {\"b\": 1001}}}}",
         "{\"schedules\": {\"a\": {\"cron\": \"0 3 * * *\"}}}", "{\"schedules\": {\"a\": {\"type\": \"b\"}}}",

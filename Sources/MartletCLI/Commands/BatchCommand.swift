@@ -1,6 +1,7 @@
 import Martlet
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// `martlet batch`: sets of jobs.
@@ -90,7 +91,7 @@ enum BatchCommand {
         let limit = try arguments.count("limit", in: 1...1000) ?? 20
         try await CoordinatorSession.use(arguments, context) { session in
             let batches = try await session.client.batches(ListBatches(limit: UInt32(limit)))
-            context.show(batches, none: "There are no batches.", json: { GroupText.json($0) }) {
+            context.show(batches, none: "There are no batches.", json: { ViewJSON.batch($0) }) {
                 GroupText.table($0, now: session.wallTime)
             }
         }
@@ -125,7 +126,7 @@ enum BatchCommand {
 
     private static func print(_ batch: BatchView, _ session: CoordinatorSession, _ context: CommandContext) {
         if context.isJSON {
-            context.console.print(GroupText.json(batch).text)
+            context.console.print(ViewJSON.batch(batch).text)
         } else {
             context.console.print(
                 lines: GroupText.page(

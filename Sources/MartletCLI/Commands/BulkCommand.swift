@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// `martlet bulk`: operations on many jobs, under way or done.
@@ -14,7 +15,7 @@ enum BulkCommand {
                     try await CoordinatorSession.use(arguments, context) { session in
                         let operations = try await session.client.bulk(nil)
                         context.show(
-                            operations, none: "There was no operation on many jobs.", json: { BulkText.json($0) }
+                            operations, none: "There was no operation on many jobs.", json: { ViewJSON.operation($0) }
                         ) {
                             BulkText.table($0, now: session.wallTime)
                         }
@@ -33,7 +34,7 @@ enum BulkCommand {
                     try await CoordinatorSession.use(arguments, context) { session in
                         guard let operation = try await session.client.bulk(id).first else { return }
                         if context.isJSON {
-                            context.console.print(BulkText.json(operation).text)
+                            context.console.print(ViewJSON.operation(operation).text)
                         } else {
                             context.console.print(
                                 lines: BulkText.page(operation, now: session.wallTime, style: context.console.output))

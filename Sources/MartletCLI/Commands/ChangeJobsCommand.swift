@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// The commands that change jobs, some by id or all that match: `martlet jobs cancel` and its like.

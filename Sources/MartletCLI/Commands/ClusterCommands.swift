@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// `martlet queues`: what each queue holds.
@@ -24,7 +25,7 @@ enum QueuesCommand {
                 }
                 queues = queues.filter { name == nil || $0.queue == name }
                 let none = name.map { "No queue \"\($0)\" has held a job." } ?? "No job was submitted yet."
-                context.show(queues, none: none, json: { ClusterText.json($0, pauses: pauses) }) {
+                context.show(queues, none: none, json: { ViewJSON.queue($0, pauses: pauses) }) {
                     ClusterText.table($0, pauses: pauses, now: session.wallTime)
                 }
             }
@@ -45,7 +46,7 @@ enum NodesCommand {
         action: { arguments, context in
             try await CoordinatorSession.use(arguments, context) { session in
                 let nodes = try await session.client.nodes()
-                context.show(nodes, none: "No worker is connected.", json: { ClusterText.json($0) }) {
+                context.show(nodes, none: "No worker is connected.", json: { ViewJSON.node($0) }) {
                     ClusterText.table($0)
                 }
             }

@@ -2,6 +2,7 @@ import Martlet
 import MartletConfiguration
 import MartletCoordinator
 import MartletCore
+import MartletHTTP
 import MartletObservability
 import MartletRuntime
 import MartletStore
@@ -35,6 +36,8 @@ enum CoordinatorCommand {
         defer { loop.shutdown() }
         let log = Self.log(arguments, context, loop)
         log(.info, "configuration read", [.path: loaded.file ?? "none: defaults"])
+        // Before the store is opened: whoever watches sees it start.
+        let http = try Self.http(loaded, loop, log)
         let stores = StoreLoops()
         defer { stores.shutdown() }
         let coordinator = Coordinator(
@@ -45,7 +48,7 @@ enum CoordinatorCommand {
         do {
             let signal = try await signals.cancelling {
                 try await loop.run {
-                    try await Self.run(coordinator, reload, log)
+                    try await Self.run(coordinator, http, reload, log)
                 }
             }
             log(.info, "coordinator stopped", signal.map { [.cause: "signal \($0)"] } ?? [:])
@@ -61,21 +64,49 @@ enum CoordinatorCommand {
     }
 
     /// Runs it until it is cancelled, and reads cluster.json again on SIGHUP.
-    private static func run(_ coordinator: Coordinator, _ reload: ConfigurationReload, _ log: Log) async throws {
+    private static func run(
+        _ coordinator: Coordinator, _ http: HTTPServer?, _ reload: ConfigurationReload, _ log: Log
+    ) async throws {
         let signals = ReloadSignal()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await coordinator.run { parts in
                     log(.info, "clients are served", [.address: parts.clientAddress])
                     log(.info, "nodes are served", [.address: parts.nodeAddress])
+                    http?.begin(parts)
                     await reload.begin(parts.services)
                 }
+            }
+            if let http {
+                log(.info, "HTTP is served", [.address: http.address])
+                group.addTask { await http.run() }
             }
             group.addTask { for await _ in signals.wishes { await reload.reload() } }
             try await group.next()
             group.cancelAll()
             // What the coordinator ends with.
             for try await _ in group {}
+        }
+    }
+
+    /// Listens for HTTP, unless it is off. At the address that nobody chose, somebody else may listen: better no HTTP than
+    /// no coordinator.
+    private static func http(
+        _ loaded: LoadedConfiguration, _ loop: EventLoop, _ log: Log
+    ) throws(CommandError) -> HTTPServer? {
+        let configuration = loaded.configuration.http
+        guard case .at(let address) = configuration.listen else { return nil }
+        let settings = try HTTPSettings(configuration, at: address, loaded)
+        do throws(TransportError) {
+            return try HTTPServer(settings, loop: loop, log: log)
+        } catch {
+            guard error.code == .addressInUse, address == ClusterConfiguration.HTTP.standardListen else {
+                throw CommandError(http: error)
+            }
+            log(
+                .warning, "HTTP is not served: the default address is taken; set http.listen in cluster.json",
+                [.cause: error.message])
+            return nil
         }
     }
 
@@ -172,7 +203,47 @@ extension LogLine.Level {
     }
 }
 
+extension HTTPSettings {
+    /// What `cluster.json` says, in the server's terms, with the tokens that it names.
+    fileprivate init(
+        _ configuration: ClusterConfiguration.HTTP, at address: EndpointAddress, _ loaded: LoadedConfiguration
+    ) throws(CommandError) {
+        guard case .tcp(let host, let port) = address.place else {
+            throw CommandError(.badConfiguration, "http.listen is no TCP address", fix: "write it as http://HOST:PORT")
+        }
+        var tokens: [(token: [UInt8], role: AccessRole)] = []
+        let files = configuration.tokens
+        let roles: [(file: String?, role: AccessRole)] = [
+            (files.read, .read), (files.submit, .submit), (files.admin, .admin),
+        ]
+        for case (let file?, let role) in roles {
+            do throws(ConfigurationError) {
+                let known = try ConfigurationLoader.tokens(
+                    in: file, key: "http.tokens.\(role)", configurationFile: loaded.file)
+                tokens += known.map { ($0, role) }
+            } catch {
+                throw CommandError(error)
+            }
+        }
+        self.init(
+            host: host, port: port, isLoopback: address.isLoopback,
+            hosts: Set(configuration.hosts.map { $0.lowercased() }), origins: Set(configuration.origins),
+            tokens: AccessTokens(tokens), connectionsMax: configuration.connectionsMax, bodyMax: configuration.bodyMax)
+    }
+}
+
 extension CommandError {
+    /// What the HTTP listener's error means.
+    fileprivate init(http error: TransportError) {
+        let fix =
+            switch error.code {
+            case .addressInUse: "stop what listens there, or change \"http.listen\" in cluster.json, or set it to off"
+            case .permissionDenied: "use a port above 1023, or change \"http.listen\" in cluster.json"
+            default: "check \"http.listen\" in cluster.json"
+            }
+        self.init(.failure, error.message, fix: fix)
+    }
+
     /// What a store's error means to the person who starts a coordinator.
     fileprivate init(_ error: StoreError, _ store: ClusterConfiguration.Store) {
         var name = "the store"

@@ -1,6 +1,7 @@
 import Martlet
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 import MartletRuntime
 import MartletWire
 
@@ -46,6 +47,7 @@ enum DoctorCommand {
             let client = Self.clientSide(arguments, context, loaded)
             let reached = await Self.reach(arguments, context)
             for finding in client + Self.listeners(loaded, isRunning: reached.pong != nil) { add(finding) }
+            if let finding = Self.http(loaded, isRunning: reached.pong != nil) { add(finding) }
             add(Self.store(loaded, isRunning: reached.pong != nil))
             for finding in reached.findings { add(finding) }
         } catch {
@@ -144,6 +146,27 @@ enum DoctorCommand {
             return Finding(check: "store", verdict: .warning, text: text, fix: "make room: submits fail on a full disk")
         }
         return Finding(check: "store", verdict: .ok, text: text)
+    }
+
+    private static func http(_ loaded: LoadedConfiguration, isRunning: Bool) -> Finding? {
+        guard case .at(let address) = loaded.configuration.http.listen else {
+            return Finding(check: "HTTP port", verdict: .ok, text: "off")
+        }
+        let text = ClusterConfiguration.HTTP.text(of: address)
+        guard let problem = Reachability.bindProblem(address) else {
+            return isRunning
+                ? Finding(
+                    check: "HTTP port", verdict: .warning,
+                    text: "nobody answers at \(text) here: the coordinator is elsewhere, or does without HTTP",
+                    fix: "its log says why when it starts")
+                : Finding(check: "HTTP port", verdict: .ok, text: "\(text) is free")
+        }
+        if isRunning, problem.hasPrefix("in use") {
+            return Finding(check: "HTTP port", verdict: .ok, text: "\(text) is served")
+        }
+        return Finding(
+            check: "HTTP port", verdict: .failed, text: "cannot listen at \(text): \(problem)",
+            fix: "change \"http.listen\" in cluster.json, or set it to off")
     }
 
     private static func reach(

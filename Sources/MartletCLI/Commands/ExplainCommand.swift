@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// `martlet explain`: why a job is not running, and what the jobs of a queue wait for.
@@ -33,12 +34,12 @@ enum ExplainCommand {
         try await CoordinatorSession.use(arguments, context) { session in
             if let id {
                 let explanation: JobExplanation = try await session.client.ask(ExplainJob(id: id))
-                if context.isJSON { return context.console.print(ExplainText.json(id, explanation).text) }
+                if context.isJSON { return context.console.print(ViewJSON.explanation(of: id, explanation).text) }
                 context.console.print(
                     lines: ExplainText.lines(id, explanation, now: session.wallTime, style: context.console.output))
             } else if let queue {
                 let explanation: QueueExplanation = try await session.client.ask(ExplainQueue(name: queue))
-                if context.isJSON { return context.console.print(ExplainText.json(queue, explanation).text) }
+                if context.isJSON { return context.console.print(ViewJSON.backlog(of: queue, explanation).text) }
                 context.console.print(
                     lines: ExplainText.lines(queue, explanation, style: context.console.output))
             }

@@ -1,5 +1,6 @@
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 import MartletTransport
 import MartletWire
 
@@ -42,7 +43,7 @@ enum ExportCommand {
 
     /// Nothing of it is lost, whatever its bytes are.
     static func line(_ detail: JobDetail) -> JSONOutput {
-        guard case .object(let members) = JobText.json(detail) else { return .null }
+        guard case .object(let members) = ViewJSON.job(detail) else { return .null }
         return .object(
             members.map { name, value in
                 switch name {

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// `martlet jobs`: looks at jobs and changes them.
@@ -58,7 +59,7 @@ enum JobsCommand {
                 let page = try await session.client.jobs(
                     ListJobs(state: state, queue: queue, type: type, after: after, limit: limit))
                 if context.isJSON {
-                    context.console.print(lines: page.jobs.map { JobText.json($0).text })
+                    context.console.print(lines: page.jobs.map { ViewJSON.job($0).text })
                 } else if !page.jobs.isEmpty {
                     context.console.print(JobText.table(page.jobs, now: session.wallTime))
                 }
@@ -82,7 +83,7 @@ enum JobsCommand {
             if arguments.flag("payload") {
                 context.console.print(text: String(decoding: detail.payload.array, as: UTF8.self))
             } else if context.isJSON {
-                context.console.print(JobText.json(detail).text)
+                context.console.print(ViewJSON.job(detail).text)
             } else {
                 context.console.print(
                     lines: JobText.page(detail, now: session.wallTime, style: context.console.output))

@@ -1,5 +1,6 @@
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// `martlet limits set|reset|pause|resume`: changes what services allow, at once and for all workers.

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletRuntime
 import MartletWire
 
@@ -44,7 +45,7 @@ enum LimitsShowCommands {
         try await CoordinatorSession.use(arguments, context) { session in
             let list: ServiceList = try await session.client.ask(ListServices())
             if context.isJSON {
-                context.console.print(lines: list.services.map { ServiceText.json($0).text })
+                context.console.print(lines: list.services.map { ViewJSON.service($0).text })
             } else if list.services.isEmpty {
                 context.console.note("No service is configured.")
             } else {
@@ -58,7 +59,7 @@ enum LimitsShowCommands {
         try await CoordinatorSession.use(arguments, context) { session in
             let list: ServiceList = try await session.client.ask(ListServices(changesMax: UInt32(limit)))
             if context.isJSON {
-                context.console.print(lines: list.changes.map { ServiceText.json($0).text })
+                context.console.print(lines: list.changes.map { ViewJSON.change($0).text })
             } else if list.changes.isEmpty {
                 context.console.note("Nobody has changed any limits.")
             } else {

@@ -1,5 +1,6 @@
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 
 /// `martlet limits simulate`: how long a backlog will take, without asking anybody.
 enum LimitsSimulateCommand {

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// `pause` and `resume`, of a queue or a job type.

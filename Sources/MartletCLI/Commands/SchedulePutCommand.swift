@@ -1,5 +1,6 @@
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 import MartletSchedule
 import MartletWire
 
@@ -53,7 +54,7 @@ enum SchedulePutCommand {
         try await CoordinatorSession.use(arguments, context) { session in
             let put = try await session.client.put(PutSchedule(definition))
             if context.isJSON {
-                return context.console.print(ScheduleText.json(put.view, isChanged: put.isChanged).text)
+                return context.console.print(ViewJSON.schedule(put.view, isChanged: put.isChanged).text)
             }
             guard put.isChanged else {
                 return context.console.note("The schedule \(put.view.name) is just so already.")

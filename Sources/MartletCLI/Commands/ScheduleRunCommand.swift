@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletSchedule
 import MartletWire
 

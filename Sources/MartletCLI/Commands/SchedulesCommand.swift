@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletSchedule
 import MartletWire
 
@@ -37,7 +38,7 @@ enum SchedulesCommand {
     @Sendable private static func list(_ arguments: ParsedArguments, _ context: CommandContext) async throws {
         try await CoordinatorSession.use(arguments, context) { session in
             let schedules = try await session.client.schedules()
-            context.show(schedules, none: "There is no schedule.", json: { ScheduleText.json($0) }) {
+            context.show(schedules, none: "There is no schedule.", json: { ViewJSON.schedule($0) }) {
                 ScheduleText.table($0, now: session.wallTime)
             }
         }
@@ -51,7 +52,7 @@ enum SchedulesCommand {
             let detail = try await session.client.schedule(
                 ShowSchedule(name: name, nextMax: UInt32(count), runsMax: UInt32(runs)))
             if context.isJSON {
-                context.console.print(ScheduleText.json(detail).text)
+                context.console.print(ViewJSON.schedule(detail).text)
             } else {
                 context.console.print(
                     lines: ScheduleText.page(detail, now: session.wallTime, style: context.console.output))

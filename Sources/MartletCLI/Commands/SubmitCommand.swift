@@ -1,6 +1,7 @@
 import Martlet
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 
 /// `martlet submit`: one job, or a file of them.
 enum SubmitCommand {
@@ -108,7 +109,7 @@ enum SubmitCommand {
         if arguments.flag("await"), typed.rare.retention == nil { typed.rare.retention = .seconds(60) }
         let job: RawJob?
         do {
-            job = try JobLine.job(from: payload, defaults: typed, payloadMax: payloadMax)
+            job = try JobLine.rawJob(from: payload, defaults: typed, payloadMax: payloadMax)
         } catch {
             let isUnquoted = error.cause.hasPrefix("not valid JSON")
             throw CommandError(
@@ -136,7 +137,7 @@ enum SubmitCommand {
             context.console.print(
                 JSONOutput.object([
                     ("id", .id(outcome.id)), ("state", .string("\(outcome.state)")),
-                    ("result", outcome.result.map { JobText.json(payload: $0.bytes) } ?? .null),
+                    ("result", outcome.result.map { ViewJSON.payload($0.bytes) } ?? .null),
                 ]).text)
         } else if let result = outcome.result {
             let text = result.text ?? "\(result.count) bytes that are no text"

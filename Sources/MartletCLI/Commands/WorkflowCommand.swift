@@ -1,6 +1,7 @@
 import Martlet
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// `martlet workflow`: jobs that wait for others.
@@ -69,7 +70,7 @@ enum WorkflowCommand {
         let limit = try arguments.count("limit", in: 1...1000) ?? 20
         try await CoordinatorSession.use(arguments, context) { session in
             let workflows = try await session.client.workflows(ListWorkflows(limit: UInt32(limit)))
-            context.show(workflows, none: "There are no workflows.", json: { GroupText.json($0) }) {
+            context.show(workflows, none: "There are no workflows.", json: { ViewJSON.workflow($0) }) {
                 GroupText.table($0, now: session.wallTime)
             }
         }
@@ -85,7 +86,7 @@ enum WorkflowCommand {
                 detail.next = more.next
             }
             if context.isJSON {
-                context.console.print(GroupText.json(detail).text)
+                context.console.print(ViewJSON.workflow(detail).text)
             } else {
                 context.console.print(
                     lines: WorkflowTree(detail).lines(

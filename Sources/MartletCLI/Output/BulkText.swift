@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// Operations on many jobs as tables, pages and JSON.
@@ -42,43 +43,12 @@ enum BulkText {
             + rows.map { "  " + style.apply(.dim, $0.0.padding(to: 16)) + $0.1 }
     }
 
-    static func json(_ operation: BulkView) -> JSONOutput {
-        let selection = operation.selection
-        return .object([
-            ("id", .string(String(operation.id))), ("operation", .string(Self.word(operation.action))),
-            ("finished", .boolean(operation.finishedAt != nil)), ("changed", .count(operation.changed)),
-            ("missed", .count(operation.missed)), ("startedAt", .time(operation.startedAt)),
-            ("finishedAt", .time(operation.finishedAt)), ("cursor", operation.cursor.map { .id($0) } ?? .null),
-            ("through", operation.through.map { .id($0) } ?? .null),
-            (
-                "selection",
-                .object([
-                    ("state", .optional(selection.state.map { "\($0)" })), ("queue", .optional(selection.queue)),
-                    ("type", .optional(selection.type)), ("tag", .optional(selection.tag)),
-                    ("group", .optional(selection.group)), ("batch", .optional(selection.batch.map { "\($0)" })),
-                    ("createdBefore", .time(selection.createdBefore)),
-                ])
-            ),
-        ])
-    }
-
-    private static func word(_ action: ChangeJobs.Action) -> String {
-        switch action {
-        case .cancel: "cancel"
-        case .retry: "retry"
-        case .delete: "delete"
-        case .purge: "purge"
-        case .reschedule: "reschedule"
-        case .prioritize: "prioritize"
-        }
-    }
-
     private static func name(_ action: ChangeJobs.Action) -> String {
         switch action {
         case .prioritize(let priority): "prioritize to \(priority.rawValue)"
         case .reschedule(let due?): "reschedule to \(WallClockText.readable(due))"
         case .reschedule(nil): "reschedule to now"
-        default: Self.word(action)
+        default: ViewJSON.word(action)
         }
     }
 

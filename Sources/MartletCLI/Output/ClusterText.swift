@@ -72,36 +72,6 @@ enum ClusterText {
         return .init("\(noun)\(HumanText.relative(pause.since - now))", .yellow)
     }
 
-    static func json(_ queue: QueueView, pauses: [PauseView] = []) -> JSONOutput {
-        func since(_ target: SetPause.Target, _ name: String) -> WallTime? {
-            pauses.first { $0.target == target && $0.name == name }?.since
-        }
-        return .object([
-            ("queue", .string(queue.queue)), ("type", .string(queue.type)), ("ready", .count(queue.ready)),
-            ("running", .count(queue.running)), ("scheduled", .count(queue.scheduled)), ("dead", .count(queue.dead)),
-            ("submittedTotal", .count(queue.submittedTotal)), ("succeededTotal", .count(queue.succeededTotal)),
-            ("retriedTotal", .count(queue.retriedTotal)), ("cancelledTotal", .count(queue.cancelledTotal)),
-            ("expiredTotal", .count(queue.expiredTotal)), ("deletedTotal", .count(queue.deletedTotal)),
-            ("nodes", .count(queue.nodeCount)),
-            ("oldestReadySeconds", queue.oldestReadyAge.map { .seconds($0) } ?? .null),
-            ("keptBytes", .count(queue.keptBytes)), ("queuePausedSince", .time(since(.queue, queue.queue))),
-            ("typePausedSince", .time(since(.type, queue.type))),
-        ])
-    }
-
-    static func json(_ node: NodeView) -> JSONOutput {
-        .object([
-            ("name", .string(node.name)), ("incarnation", .string(String(node.incarnation, radix: 16))),
-            ("status", .string("\(node.status)")), ("slots", .count(node.slots)), ("leased", .count(node.leased)),
-            ("sinceHeardSeconds", .seconds(node.sinceHeard)), ("succeededTotal", .count(node.succeededTotal)),
-            ("failedTotal", .count(node.failedTotal)), ("stuck", .count(node.stuck)),
-            ("types", .array(node.types.map { .string($0) })),
-            ("queues", .array(node.queues.map { .string($0) })),
-            ("stealAsksTotal", .count(node.steals.asks)), ("stealAskedTotal", .count(node.steals.asked)),
-            ("gaveBackTotal", .count(node.steals.gaveBack)), ("tookOverTotal", .count(node.steals.tookOver)),
-        ])
-    }
-
     private static func ink(_ status: NodeView.Status) -> Style.Ink {
         switch status {
         case .live: .green

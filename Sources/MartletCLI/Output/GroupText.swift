@@ -25,38 +25,6 @@ enum GroupText {
         return table
     }
 
-    static func json(_ workflow: WorkflowView) -> JSONOutput { .object(Self.members(of: workflow)) }
-
-    static func json(_ detail: WorkflowDetail) -> JSONOutput {
-        .object(
-            Self.members(of: detail.workflow) + [
-                (
-                    "steps",
-                    .array(
-                        detail.members.map { member in
-                            .object([
-                                ("name", .string(member.name)),
-                                (
-                                    "parents",
-                                    .array(
-                                        member.parents.map {
-                                            .object([("id", .id($0.id)), ("kind", .string("\($0.kind)"))])
-                                        })
-                                ), ("job", JobText.json(member.job)),
-                            ])
-                        })
-                )
-            ])
-    }
-
-    private static func members(of workflow: WorkflowView) -> [(String, JSONOutput)] {
-        [
-            ("id", .id(workflow.id)), ("name", .string(workflow.name)), ("createdAt", .time(workflow.createdAt)),
-            ("finishedAt", .time(workflow.finishedAt)), ("total", .count(workflow.total)),
-            ("open", .count(workflow.open)), ("failed", .count(workflow.failed)),
-        ]
-    }
-
     // MARK: Batches
 
     static func table(_ batches: [BatchView], now: WallTime) -> Table {
@@ -100,17 +68,6 @@ enum GroupText {
             "\(bar)  \(Self.percent(of: batch)) of \(HumanText.number(batch.total)) jobs",
             counts.joined(separator: ", "),
         ]
-    }
-
-    static func json(_ batch: BatchView) -> JSONOutput {
-        .object([
-            ("id", .string("\(batch.id)")), ("name", .string(batch.name)),
-            ("parent", .optional(batch.parent.map { "\($0)" })), ("createdAt", .time(batch.createdAt)),
-            ("finishedAt", .time(batch.finishedAt)), ("closed", .boolean(batch.isClosed)),
-            ("total", .count(batch.total)), ("pending", .count(batch.pending)),
-            ("succeeded", .count(batch.succeeded)), ("dead", .count(batch.dead)),
-            ("cancelled", .count(batch.cancelled)), ("expired", .count(batch.expired)),
-        ])
     }
 
     private static func percent(of batch: BatchView) -> String {

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 
 /// One line of a server's log, for people or programs.
 enum LogLine {

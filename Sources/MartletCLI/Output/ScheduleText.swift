@@ -89,43 +89,4 @@ enum ScheduleText {
         let text = String(decoding: payload.array.prefix(Self.payloadShown), as: UTF8.self)
         return payload.count > Self.payloadShown ? text + "…" : text
     }
-
-    static func json(_ view: ScheduleView, isChanged: Bool? = nil) -> JSONOutput {
-        .object(Self.members(view) + (isChanged.map { [("changed", .boolean($0))] } ?? []))
-    }
-
-    private static func members(_ view: ScheduleView) -> [(String, JSONOutput)] {
-        [
-            ("name", .string(view.name)), ("recurrence", .string(view.recurrence)), ("zone", .string(view.zone)),
-            ("type", .string(view.type)), ("queue", .string(view.queue)),
-            ("origin", .string(view.origin == .file ? "file" : "client")), ("paused", .boolean(view.isPaused)),
-            ("problem", view.problem.isEmpty ? .null : .string(view.problem)),
-            ("handledThrough", .string(view.handledThrough.rfc3339)), ("next", Self.instant(view.next)),
-            ("queued", Self.instant(view.queued)), ("lastJob", view.lastJob.map { .id($0) } ?? .null),
-            ("firedTotal", .count(view.firedTotal)), ("skippedTotal", .count(view.skippedTotal)),
-            ("missedTotal", .count(view.missedTotal)),
-        ]
-    }
-
-    static func json(_ detail: ScheduleDetail) -> JSONOutput {
-        let (definition, rules) = (detail.definition, detail.definition.rules)
-        return .object(
-            Self.members(detail.view) + [
-                ("daylightSaving", .string(definition.daylightSaving.rawValue)),
-                ("missed", .string(rules.missed.text)), ("lateMaxSeconds", .seconds(rules.lateMax)),
-                ("overlap", .string(rules.overlap.text)), ("jitterSeconds", .seconds(rules.jitter)),
-                ("start", Self.instant(rules.start)), ("end", Self.instant(rules.end)),
-                ("payload", JobText.json(payload: definition.payload)),
-                ("instants", .array(detail.next.map { .string($0.rfc3339) })),
-                (
-                    "runs",
-                    .array(
-                        detail.runs.map {
-                            .object([("instant", .string($0.instant.rfc3339)), ("job", .id($0.job))])
-                        })
-                ),
-            ])
-    }
-
-    private static func instant(_ time: WallTime?) -> JSONOutput { time.map { .string($0.rfc3339) } ?? .null }
 }

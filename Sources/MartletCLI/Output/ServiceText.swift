@@ -1,4 +1,5 @@
 import MartletCore
+import MartletJSON
 import MartletWire
 
 /// Services and their limits as tables, lines and JSON.
@@ -45,47 +46,6 @@ enum ServiceText {
             return .init(service.isConfigured ? "as in cluster.json" : "-", .dim)
         }
         return .init("\(HumanText.relative(at - now)) by \(service.changedBy)", .dim)
-    }
-
-    static func json(_ service: ServiceView) -> JSONOutput {
-        .object([
-            ("service", .string(service.name)), ("limits", Self.json(service.limits)),
-            ("configured", .boolean(service.isConfigured)), ("changed", .boolean(service.isChanged)),
-            ("paused", .boolean(service.isPaused)), ("tokens", service.level.map { .count($0) } ?? .null),
-            ("rateShare", .number(Double(service.rateShare) / 1000)), ("running", .count(service.held)),
-            ("waiting", .count(service.waiting)), ("grantsTotal", .count(service.grants)),
-            ("tokensTotal", .count(service.tokens)), ("waitsTotal", .count(service.waits)),
-            ("rejectionsTotal", .count(service.rejections)),
-            ("closedBy", .optional(service.closing.map { ExplainText.name(of: $0) })),
-            ("opensInSeconds", service.opensIn.map { .seconds($0) } ?? .null), ("changedAt", .time(service.changedAt)),
-            ("changedBy", .optional(service.changedBy.isEmpty ? nil : service.changedBy)),
-        ])
-    }
-
-    private static func json(_ limits: ServiceLimits) -> JSONOutput {
-        var members: [(String, JSONOutput)] = [("rates", .array(limits.rates.map(Self.json)))]
-        members.append(("concurrency", limits.concurrency.map { .count($0) } ?? .null))
-        if let perKey = limits.perKey {
-            let ofKey: [(String, JSONOutput)] = [
-                ("rates", .array(perKey.rates.map(Self.json))),
-                ("concurrency", perKey.concurrency.map { .count($0) } ?? .null), ("keysMax", .count(perKey.keysMax)),
-            ]
-            members.append(("perKey", .object(ofKey)))
-        }
-        return .object(members)
-    }
-
-    private static func json(_ rate: RateLimit) -> JSONOutput {
-        .object([
-            ("rate", .count(rate.tokens)), ("perSeconds", .seconds(rate.period)), ("burst", .count(rate.burst)),
-        ])
-    }
-
-    static func json(_ change: ServiceChangeView) -> JSONOutput {
-        .object([
-            ("service", .string(change.name)), ("at", .time(change.at)), ("by", .string(change.by)),
-            ("what", .string(change.what)),
-        ])
     }
 
     static func table(_ changes: [ServiceChangeView]) -> Table {
@@ -158,7 +118,7 @@ enum ServiceText {
             ("waiting", .count(service.waiting)), ("grantsPerSecond", .number(motion.rate(\.grants))),
             ("tokensPerSecond", .number(motion.rate(\.tokens))), ("waitsPerSecond", .number(motion.rate(\.waits))),
             ("rejectionsPerSecond", .number(motion.rate(\.rejections))), ("paused", .boolean(service.isPaused)),
-            ("closedBy", .optional(service.closing.map { ExplainText.name(of: $0) })),
+            ("closedBy", .optional(service.closing.map { $0.name })),
             ("opensInSeconds", service.opensIn.map { .seconds($0) } ?? .null),
         ])
     }

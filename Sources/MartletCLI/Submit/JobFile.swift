@@ -1,4 +1,5 @@
 import Martlet
+import MartletJSON
 
 /// The jobs of a JSONL file, read in batches. Blocks.
 final class JobFile {
@@ -56,7 +57,7 @@ final class JobFile {
 
     private func job(from line: [UInt8]) throws(CommandError) -> RawJob? {
         do {
-            return try JobLine.job(from: line, defaults: self.defaults, payloadMax: self.payloadMax)
+            return try JobLine.rawJob(from: line, defaults: self.defaults, payloadMax: self.payloadMax)
         } catch {
             throw CommandError(.badInput, "\(self.path):\(self.reader.lineNumber): \(error.cause)", fix: error.fix)
         }

@@ -1,6 +1,7 @@
 import Martlet
 import MartletConfiguration
 import MartletCore
+import MartletJSON
 
 /// A workflow as a JSONL file: each line is a job as for `submit --from`, with a name and what it waits for.
 enum WorkflowFile {
@@ -32,7 +33,7 @@ enum WorkflowFile {
         while let text = try reader.next() {
             var line = Line(number: reader.lineNumber)
             do {
-                let job = try JobLine.job(from: text, defaults: defaults, payloadMax: payloadMax, keys: Self.keys) {
+                let job = try JobLine.rawJob(from: text, defaults: defaults, payloadMax: payloadMax, keys: Self.keys) {
                     try Self.take($0, $1, into: &line)
                 }
                 guard let job else { continue }

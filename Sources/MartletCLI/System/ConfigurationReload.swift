@@ -43,9 +43,10 @@ actor ConfigurationReload {
     /// Keys that have changed since the start, services left out.
     static func others(_ a: ClusterConfiguration, _ b: ClusterConfiguration) -> [String] {
         [
-            ("listen", a.listen == b.listen), ("connect", a.connect == b.connect),
+            ("listen", a.listen == b.listen), ("connect", a.connect == b.connect), ("http", a.http == b.http),
             ("tokenFile", a.tokenFile == b.tokenFile), ("store", a.store == b.store), ("limits", a.limits == b.limits),
-            ("leases", a.leases == b.leases), ("retention", a.retention == b.retention),
+            ("leases", a.leases == b.leases), ("dispatch", a.dispatch == b.dispatch),
+            ("retention", a.retention == b.retention),
             ("queues", a.queues == b.queues), ("jobTypes", a.jobTypes == b.jobTypes),
             ("schedules", a.schedules == b.schedules), ("worker", a.worker == b.worker),
         ].filter { !$0.1 }.map(\.0)

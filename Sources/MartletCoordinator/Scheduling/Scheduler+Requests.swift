@@ -1,27 +1,31 @@
-import MartletCore
+package import MartletCore
 import MartletRuntime
 import MartletSchedule
 import MartletStore
 import MartletTransport
-import MartletWire
+package import MartletWire
 
 /// What people ask for.
 extension Scheduler {
     /// - Throws: ``ErrorReply``, ``StoreError``, or `CancellationError` if nobody may be answered any more.
     func answer(_ question: ScheduleRequest, _ request: any IncomingRequest) async throws {
-        guard self.isReady else { throw ErrorReply(.unavailable, "the coordinator is starting") }
         switch question {
         case .put(let put): request.answer(try await self.put(put.definition))
-        case .list(let list): request.answer(self.list(list))
+        case .list(let list): request.answer(try self.list(list))
         case .show(let show): request.answer(try await self.show(show))
         case .change(let change): request.answer(try await self.change(change))
         case .run(let run): request.answer(try await self.run(run))
         }
     }
 
+    private func checkReady() throws(ErrorReply) {
+        guard self.isReady else { throw ErrorReply(.unavailable, "the coordinator is starting") }
+    }
+
     // MARK: Defining
 
-    private func put(_ definition: ScheduleDefinition) async throws -> SchedulePut {
+    package func put(_ definition: ScheduleDefinition) async throws -> SchedulePut {
+        try self.checkReady()
         if let problem = definition.problem ?? self.lanes.serviceProblem(of: definition.template.options) {
             throw ErrorReply(.invalidRequest, problem)
         }
@@ -71,12 +75,14 @@ extension Scheduler {
 
     // MARK: Looking
 
-    private func list(_ list: ListSchedules) -> ScheduleList {
+    package func list(_ list: ListSchedules) throws(ErrorReply) -> ScheduleList {
+        try self.checkReady()
         let names = self.table.names.lazy.filter { $0 > list.after }.prefix(Int(list.limit))
         return ScheduleList(schedules: names.compactMap { self.table[$0].map(Self.view) })
     }
 
-    private func show(_ show: ShowSchedule) async throws -> ScheduleDetail {
+    package func show(_ show: ShowSchedule) async throws -> ScheduleDetail {
+        try self.checkReady()
         let entry = try self.entry(show.name)
         guard let definition = entry.definition else { throw ErrorReply(.internal, entry.problem) }
         let after = max(entry.row.handledThrough, self.loop.wallTime)
@@ -106,9 +112,32 @@ extension Scheduler {
             missedTotal: row.missedTotal, problem: entry.problem)
     }
 
+    /// What all schedules did, for metrics.
+    package struct Totals: Sendable {
+        package fileprivate(set) var schedules: UInt64 = 0
+        package fileprivate(set) var broken: UInt64 = 0
+        package fileprivate(set) var fired: UInt64 = 0
+        package fileprivate(set) var skipped: UInt64 = 0
+        package fileprivate(set) var missed: UInt64 = 0
+    }
+
+    package var totals: Totals {
+        var totals = Totals()
+        for name in self.table.names {
+            guard let entry = self.table[name] else { continue }
+            totals.schedules += 1
+            if !entry.problem.isEmpty { totals.broken += 1 }
+            totals.fired += entry.row.firedTotal
+            totals.skipped += entry.row.skippedTotal
+            totals.missed += entry.row.missedTotal
+        }
+        return totals
+    }
+
     // MARK: Changing
 
-    private func change(_ change: ChangeSchedule) async throws -> ScheduleChanged {
+    package func change(_ change: ChangeSchedule) async throws -> ScheduleChanged {
+        try self.checkReady()
         let entry = try self.entry(change.name)
         var passed = 0
         let wanted: ScheduleChange
@@ -136,7 +165,8 @@ extension Scheduler {
 
     // MARK: Running
 
-    private func run(_ run: RunSchedule) async throws -> ScheduleRan {
+    package func run(_ run: RunSchedule) async throws -> ScheduleRan {
+        try self.checkReady()
         let entry = try self.entry(run.name)
         guard let definition = entry.definition, let times = entry.times else {
             throw ErrorReply(.internal, entry.problem)

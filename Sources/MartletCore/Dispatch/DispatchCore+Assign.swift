@@ -55,7 +55,10 @@ extension DispatchCore {
         guard most > 0 else { return false }
         let batch = self.batch(of: node, in: &batches)
         let before = batches[batch].jobs.count
+        let wait = self.lines[line].arrivals.age(waiting: self.lines[line].line.count, at: now)
         _ = self.lines[line].line.take(max: most, into: &batches[batch].jobs)
+        self.queues[self.lanes[self.lines[line].lane].queue].waits.record(
+            wait, count: UInt64(batches[batch].jobs.count - before))
         if let demand {
             self.take(demand.uses, at: now)
             batches[batch].jobs[before].startBy = now + Self.startDelayMax

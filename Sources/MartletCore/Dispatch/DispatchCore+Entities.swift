@@ -53,6 +53,7 @@ extension DispatchCore {
         /// -1 if nothing depends on the key.
         let key: Int
         var line = LaneLine()
+        var arrivals = ArrivalMarks()
         /// From before this epoch, waiting until it is known what the nodes still hold.
         var held = LaneLine()
         /// Whether it counts as one that has jobs.
@@ -92,6 +93,8 @@ extension DispatchCore {
         let baseFlow: Int
         var lanes: [Int] = []
         var isPaused = false
+        /// For how long jobs were ready before they went to a node, as their sub-lanes say when some are taken.
+        var waits = Histogram(.jobTimes)
         /// Whether there was ever a group; until then its one flow needs no choice.
         var isGrouped = false
         /// Virtual time: when the job taken last started.

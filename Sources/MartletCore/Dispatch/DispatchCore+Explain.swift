@@ -84,3 +84,40 @@ extension DispatchCore {
 extension Deque {
     fileprivate var unordered: [Element] { (0..<self.count).map { self[$0] } }
 }
+
+/// What all ready jobs wait for, in numbers.
+extension DispatchCore {
+    package struct BacklogCount: Hashable, Sendable {
+        package let queue: String
+        package let blocker: Blocker
+        package let count: Int
+    }
+
+    /// Sub-lanes looked at in one go.
+    package static let backlogStepMax = 2048
+
+    /// Goes through up to ``backlogStepMax`` sub-lanes from `start` on, and the suspects at the end.
+    ///
+    /// - Returns: where to go on; nil at the end.
+    package func backlog(from start: Int, at now: Instant, into counts: inout [BacklogCount]) -> Int? {
+        let end = min(start + Self.backlogStepMax, self.lines.count)
+        for index in min(start, end)..<end where !self.lines[index].line.isEmpty || !self.lines[index].held.isEmpty {
+            let (lane, share) = (self.lines[index].lane, self.lines[index].share)
+            let queue = self.queues[self.lanes[lane].queue].name
+            let held = self.lines[index].held.count
+            if held > 0 { counts.append(BacklogCount(queue: queue, blocker: .recovery, count: held)) }
+            guard !self.lines[index].line.isEmpty else { continue }
+            let blocker = self.blocker(of: LaneID(rawValue: UInt32(lane)), share: share, at: now)
+            counts.append(BacklogCount(queue: queue, blocker: blocker, count: self.lines[index].line.count))
+        }
+        guard end == self.lines.count else { return end }
+        for job in self.suspects.unordered {
+            let queue = self.queues[self.lanes[Int(job.lane.rawValue)].queue].name
+            counts.append(BacklogCount(queue: queue, blocker: .alone, count: 1))
+        }
+        return nil
+    }
+
+    /// For how long jobs of each queue were ready before they went to a node, in the order of the queues' first use.
+    package var waits: [(queue: String, times: Histogram)] { self.queues.map { ($0.name, $0.waits) } }
+}

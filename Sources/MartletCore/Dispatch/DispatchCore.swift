@@ -157,6 +157,7 @@ package struct DispatchCore: Sendable {
         at now: Instant
     ) {
         let index = self.makeSubLane(Int(lane.rawValue), share, at: now)
+        self.lines[index].arrivals.add(count, at: now)
         if let bodies {
             self.lines[index].line.append(first: first, bodies: bodies)
         } else {
@@ -168,6 +169,7 @@ package struct DispatchCore: Sendable {
     /// A job whose body is in the store: its time has come, or somebody revived it.
     package mutating func enqueue(_ id: JobID, lane: LaneID, share: LaneShare? = nil, at now: Instant) {
         let index = self.makeSubLane(Int(lane.rawValue), share, at: now)
+        self.lines[index].arrivals.add(1, at: now)
         let key = self.lines[index].key
         guard key >= 0, self.lines[index].isOrdered else {
             self.lines[index].line.append(id)
@@ -288,6 +290,7 @@ package struct DispatchCore: Sendable {
         for index in self.lines.indices where !self.lines[index].held.isEmpty {
             let held = self.lines[index].held
             self.lines[index].held = LaneLine()
+            self.lines[index].arrivals.add(held.count, at: now)
             self.lines[index].line.prepend(held, excluding: self.claimed, isOrdered: self.lines[index].isOrdered)
             self.refresh(index, at: now)
         }

@@ -15,6 +15,8 @@ package struct LeaseRun: Sendable {
 package struct LeaseWindow: Sendable {
     private struct Batch: Sendable {
         let first: UInt64
+        /// When they were sent; nil for what was claimed.
+        let since: Instant?
         var jobs: ContiguousArray<QueuedJob?>
         var count: Int
     }
@@ -32,12 +34,14 @@ package struct LeaseWindow: Sendable {
     package init() {}
 
     /// Leases what is in `run`, all of it, under sequences that must be higher than all before.
-    package mutating func add(_ run: LeaseRun) {
+    ///
+    /// - Parameter since: when they are sent, if they are.
+    package mutating func add(_ run: LeaseRun, since: Instant? = nil) {
         guard !run.places.isEmpty else { return }
         precondition(run.first >= self.nextSequence, "sequences grow")
         let count = run.places.count
         self.nextSequence = run.first + UInt64(count)
-        self.batches.append(Batch(first: run.first, jobs: run.places, count: count))
+        self.batches.append(Batch(first: run.first, since: since, jobs: run.places, count: count))
         self.placeCount += count
         self.count += count
     }
@@ -50,6 +54,13 @@ package struct LeaseWindow: Sendable {
     package func job(at sequence: UInt64) -> QueuedJob? {
         guard let index = self.batch(holding: sequence) else { return nil }
         return self.batches[index].jobs[Int(sequence - self.batches[index].first)]
+    }
+
+    /// The sequences that were leased together with this one, and when; nil if that is not known.
+    package func grant(of sequence: UInt64) -> (sequences: Range<UInt64>, since: Instant)? {
+        guard let index = self.batch(holding: sequence), let since = self.batches[index].since else { return nil }
+        let first = self.batches[index].first
+        return (first..<first + UInt64(self.batches[index].jobs.count), since)
     }
 
     /// What is known of the job under this lease is not all that there is any more.
@@ -94,7 +105,7 @@ package struct LeaseWindow: Sendable {
             }
             self.placeCount -= batch.jobs.count - batch.count
             for (offset, job) in batch.jobs.enumerated() where job != nil {
-                kept.append(Batch(first: batch.first + UInt64(offset), jobs: [job], count: 1))
+                kept.append(Batch(first: batch.first + UInt64(offset), since: batch.since, jobs: [job], count: 1))
             }
         }
         self.batches = kept

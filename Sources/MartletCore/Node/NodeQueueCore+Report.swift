@@ -9,6 +9,8 @@ extension NodeQueueCore {
         case returned
         /// Given back, to be tried again later. No attempt is lost.
         case postponed(JobFailure, after: Duration)
+
+        package var isReturned: Bool { if case .returned = self { true } else { false } }
     }
 
     package enum Verdict: Hashable, Sendable {
@@ -31,12 +33,19 @@ extension NodeQueueCore {
     }
 
     /// Judges one item of a report and ends its lease if it stands.
+    ///
+    /// - Returns: the lane of the job whose lease has ended.
+    @discardableResult
     package mutating func settle(
         _ id: JobID, under token: LeaseToken, result: Result, random: () -> Double, into settlement: inout Settlement
-    ) {
-        guard token.epoch == self.epoch else { return settlement.verdicts.append(.unknown) }
+    ) -> LaneID? {
+        guard token.epoch == self.epoch else {
+            settlement.verdicts.append(.unknown)
+            return nil
+        }
         guard let leased = self.window.remove(token.sequence, of: id) else {
-            return settlement.verdicts.append(.refused)
+            settlement.verdicts.append(.refused)
+            return nil
         }
         self.settledTotal += 1
         settlement.verdicts.append(.accepted)
@@ -58,6 +67,12 @@ extension NodeQueueCore {
                 FailedAttempt(
                     job: leased, history: leased.body.history, next: .retry(after: wait), failure: failure))
         }
+        return leased.lane
+    }
+
+    /// The sequences that were sent with this lease, and when.
+    package func grant(of token: LeaseToken) -> (sequences: Range<UInt64>, since: Instant)? {
+        token.epoch == self.epoch ? self.window.grant(of: token.sequence) : nil
     }
 
     /// The job under a lease that has not ended.

@@ -99,6 +99,8 @@ package struct NodeQueueCore: Sendable {
     /// The credit that the dispatcher is to count with: it counts claims and withdrawn jobs as assigned.
     package var dispatchCreditTotal: UInt64 { self.creditTotal + self.claimedTotal + self.withdrawnTotal }
     package var isPaused: Bool { self.hasEnded || self.isSilent || self.isDraining }
+    /// Handlers that ran when the node said so last.
+    package var runningCount: Int { self.running.count }
     /// Jobs held, sent or not.
     package var heldCount: Int { self.unsent.count + self.window.count }
     package var leases: [(sequence: UInt64, job: QueuedJob)] { self.window.all }
@@ -122,11 +124,13 @@ package struct NodeQueueCore: Sendable {
     }
 
     /// The dispatcher gave it jobs.
-    package mutating func assign(_ jobs: [QueuedJob], sequences: inout LeaseSequence, into actions: inout [Action]) {
+    package mutating func assign(
+        _ jobs: [QueuedJob], sequences: inout LeaseSequence, at now: Instant? = nil, into actions: inout [Action]
+    ) {
         guard !self.isPaused else { return self.withdraw(jobs, into: &actions) }
         self.unsent.append(contentsOf: jobs)
         self.steals.tookOver += UInt64(jobs.count { $0.body.wasGivenBack })
-        self.deliver(sequences: &sequences, into: &actions)
+        self.deliver(sequences: &sequences, at: now, into: &actions)
     }
 
     /// The node asks for jobs.
@@ -143,7 +147,7 @@ package struct NodeQueueCore: Sendable {
         } else if !self.isDelivered {
             return self.redeliver(into: &actions)
         }
-        self.deliver(sequences: &sequences, into: &actions)
+        self.deliver(sequences: &sequences, at: now, into: &actions)
     }
 
     /// What the node said last of its credit. A sum beyond all reason is cut, so that totals never overflow.
@@ -265,14 +269,14 @@ package struct NodeQueueCore: Sendable {
 
     // MARK: Deliveries
 
-    mutating func deliver(sequences: inout LeaseSequence, into actions: inout [Action]) {
+    mutating func deliver(sequences: inout LeaseSequence, at now: Instant?, into actions: inout [Action]) {
         guard let exchange = self.parkedFetch, self.isDelivered, !self.unsent.isEmpty, !self.hasEnded else { return }
         let count = self.deliverableCount
         var places = ContiguousArray<QueuedJob?>()
         places.reserveCapacity(count)
         for _ in 0..<count { places.append(self.unsent.popFirst()) }
         let run = LeaseRun(first: sequences.take(count), places: places)
-        self.window.add(run)
+        self.window.add(run, since: now)
         self.lastDelivery = (self.lastDelivery.number + 1, run.first..<run.first + UInt64(count))
         self.isDelivered = false
         self.parkedFetch = nil

@@ -18,7 +18,7 @@ final class NNGInbox: Sendable {
         /// By nng's number, which may come round again after 2^31 connections.
         var peers: [UInt32: Peer] = [:]
         var lastPeer: UInt64 = 0
-        var statistics = NNGListenerStatistics()
+        var statistics = ListenerStatistics()
     }
 
     private let connectionsMax: Int
@@ -28,7 +28,7 @@ final class NNGInbox: Sendable {
         self.connectionsMax = connectionsMax
     }
 
-    var statistics: NNGListenerStatistics {
+    var statistics: ListenerStatistics {
         self.state.withLock {
             var statistics = $0.statistics
             statistics.connections = $0.peers.count
@@ -39,7 +39,7 @@ final class NNGInbox: Sendable {
     /// Whether a caller waits for the next event.
     var hasWaiter: Bool { self.state.withLock { $0.waiter != nil } }
 
-    func count(_ change: (inout NNGListenerStatistics) -> Void) {
+    func count(_ change: (inout ListenerStatistics) -> Void) {
         self.state.withLock { change(&$0.statistics) }
     }
 
@@ -128,26 +128,4 @@ final class NNGInbox: Sendable {
         defer { state.events = [] }
         return Wake(waiter: waiter, events: state.events)
     }
-}
-
-/// What happened at one listener since it was opened.
-package struct NNGListenerStatistics: Sendable, Hashable {
-    /// Connected now.
-    package internal(set) var connections = 0
-    package internal(set) var connectionsAccepted = 0
-    /// Over ``NNGOptions/connectionsMax``.
-    package internal(set) var connectionsRefused = 0
-    /// Arrived as their connection ended, or after the listener closed.
-    package internal(set) var requestsDropped = 0
-    /// Over ``NNGOptions/frameBytesMax``; the peer got no answer.
-    package internal(set) var repliesTooLarge = 0
-    /// Could not be handed to nng.
-    package internal(set) var repliesFailed = 0
-    package internal(set) var probes = 0
-    package internal(set) var probesFailed = 0
-    /// How often the watchdog replaced a listener that had stopped accepting.
-    package internal(set) var restarts = 0
-    package internal(set) var restartsFailed = 0
-
-    var connectionsSeen: Int { self.connectionsAccepted + self.connectionsRefused }
 }

@@ -37,7 +37,7 @@ package final class NNGListener: RequestListener {
         await self.core.inbox.receive()
     }
 
-    package var statistics: NNGListenerStatistics { self.core.inbox.statistics }
+    package var statistics: ListenerStatistics { self.core.inbox.statistics }
 
     /// Drops what was not fetched and what was not answered, and waits until nng has let go of the address.
     package func close() async {
@@ -72,7 +72,7 @@ final class NNGListenerCore: @unchecked Sendable {
     private var isPipeCallbackSet = false
     private var acceptedBefore = 0
     private var failures = 0
-    private var logged = NNGListenerStatistics()
+    private var logged = ListenerStatistics()
     private var lastRestart: Instant?
     private var watchdogPause: Duration
     private var listenDelay = Duration.milliseconds(20)

@@ -1,16 +1,16 @@
-import MartletCore
+package import MartletCore
 
 /// Civil times as text, in UTC, by arithmetic alone.
-enum WallClockText {
+package enum WallClockText {
     /// `2026-03-01T09:30:00.125Z`.
-    static func rfc3339(_ time: WallTime) -> String {
+    package static func rfc3339(_ time: WallTime) -> String {
         let (second, micro) = Self.floorDivide(time.microseconds, 1_000_000)
         let fraction = micro / 1000
         return Self.seconds(second, separator: "T") + ".\(Self.padded(fraction, 3))Z"
     }
 
     /// `2026-03-01 09:30:00 UTC`.
-    static func readable(_ time: WallTime) -> String {
+    package static func readable(_ time: WallTime) -> String {
         Self.seconds(Self.floorDivide(time.microseconds, 1_000_000).quotient, separator: " ") + " UTC"
     }
 

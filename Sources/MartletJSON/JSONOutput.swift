@@ -1,7 +1,7 @@
-import MartletCore
+package import MartletCore
 
 /// JSON to print, with members in the order given.
-enum JSONOutput: Sendable {
+package enum JSONOutput: Sendable {
     case null
     case boolean(Bool)
     case integer(Int64)
@@ -12,19 +12,23 @@ enum JSONOutput: Sendable {
     /// Already JSON.
     case raw(String)
 
-    static func count(_ value: some BinaryInteger) -> JSONOutput { .integer(Int64(clamping: value)) }
+    package static func count(_ value: some BinaryInteger) -> JSONOutput { .integer(Int64(clamping: value)) }
 
     /// As a string: ids pass 2^53, above which many readers of JSON lose digits.
-    static func id(_ id: JobID) -> JSONOutput { .string(String(id.rawValue)) }
+    package static func id(_ id: JobID) -> JSONOutput { .string(String(id.rawValue)) }
 
-    static func seconds(_ duration: Duration) -> JSONOutput { .number(Double(duration.wholeMicroseconds) / 1e6) }
+    package static func seconds(_ duration: Duration) -> JSONOutput {
+        .number(Double(duration.wholeMicroseconds) / 1e6)
+    }
 
-    static func time(_ time: WallTime?) -> JSONOutput { time.map { .string(WallClockText.rfc3339($0)) } ?? .null }
+    package static func time(_ time: WallTime?) -> JSONOutput {
+        time.map { .string(WallClockText.rfc3339($0)) } ?? .null
+    }
 
-    static func optional(_ text: String?) -> JSONOutput { text.map { .string($0) } ?? .null }
+    package static func optional(_ text: String?) -> JSONOutput { text.map { .string($0) } ?? .null }
 
     /// On one line.
-    var text: String {
+    package var text: String {
         var text = ""
         self.write(to: &text)
         return text
@@ -36,7 +40,9 @@ enum JSONOutput: Sendable {
         case .boolean(let value): text += value ? "true" : "false"
         case .integer(let value): text += String(value)
         case .number(let value):
-            text += value.isFinite ? (value == value.rounded() ? String(Int64(value)) : "\(value)") : "null"
+            text +=
+                value.isFinite
+                ? (value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : "\(value)") : "null"
         case .string(let value): Self.quote(value, to: &text)
         case .raw(let value): text += value
         case .array(let elements):

@@ -1,11 +1,10 @@
-import Martlet
 import MartletConfiguration
-import MartletCore
+package import MartletCore
 import MartletSchedule
 
-/// The options that few jobs have, from a line or the command line.
+/// The options that few jobs have.
 extension JobDefaults {
-    static let conflicts: [(name: String, conflict: UniqueKey.Conflict)] = [
+    package static let conflicts: [(name: String, conflict: UniqueKey.Conflict)] = [
         ("existing", .existing), ("refuse", .refuse), ("replace", .replace),
     ]
 
@@ -42,7 +41,7 @@ extension JobDefaults {
     }
 
     /// Checks what belongs together.
-    func finish() throws(JobLine.Problem) {
+    package func finish() throws(JobLine.Problem) {
         var options = JobOptions()
         options.rareOptions = self.rare
         if let unique = self.rare.unique, unique.key.isEmpty {
@@ -51,51 +50,10 @@ extension JobDefaults {
         if let problem = options.problem { throw JobLine.Problem(cause: problem, fix: "correct it") }
     }
 
-    private mutating func changeUnique(_ change: (inout UniqueKey) -> Void) {
+    package mutating func changeUnique(_ change: (inout UniqueKey) -> Void) {
         var unique = self.rare.unique ?? UniqueKey("")
         change(&unique)
         self.rare.unique = unique
-    }
-
-    /// From the command line.
-    mutating func read(_ arguments: ParsedArguments) throws(CommandError) {
-        self.time = try arguments.time("at")
-        if self.time != nil, self.delay != nil {
-            throw .usage("--at and --delay say two things", fix: "leave one out")
-        }
-        self.rare.expiry = try arguments.duration("expiry", in: Self.timeoutRange)
-        self.rare.retention = try arguments.duration("retain", in: Self.delayRange)
-        if let key = arguments.string("unique") { self.changeUnique { $0.key = key } }
-        if let window = try arguments.duration("unique-for", in: Self.timeoutRange) {
-            self.changeUnique { $0.window = .afterSuccess(window) }
-        }
-        if let name = arguments.string("on-duplicate"),
-            let known = Self.conflicts.first(where: { $0.name == name })
-        {
-            self.changeUnique { $0.conflict = known.conflict }
-        }
-        self.rare.batch = try arguments.batchID("batch")
-        self.rare.group = arguments.string("group")
-        self.rare.key = arguments.string("key")
-        self.rare.isOrdered = arguments.flag("ordered")
-        self.rare.tags = arguments.strings("tag")
-        if arguments.flag("service") {
-            do {
-                self.rare.services = Boxed(try Self.services(arguments.strings("service")))
-            } catch {
-                throw .usage("--service: \(error.cause)", fix: error.fix)
-            }
-        }
-        for text in arguments.strings("meta") {
-            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2 else {
-                throw .usage("--meta: \"\(text)\" is no NAME=VALUE", fix: "write --meta NAME=VALUE")
-            }
-            self.rare.metadata[String(parts[0])] = String(parts[1])
-        }
-        // A line of a file may name what is missing.
-        guard !arguments.flag("from") else { return }
-        do { try self.finish() } catch { throw .usage(error.cause, fix: error.fix) }
     }
 
     // MARK: Values
@@ -125,7 +83,7 @@ extension JobDefaults {
         return texts
     }
 
-    private static func services(_ texts: [String]) throws(JobLine.Problem) -> [ServiceUse] {
+    package static func services(_ texts: [String]) throws(JobLine.Problem) -> [ServiceUse] {
         var uses: [ServiceUse] = []
         for text in texts {
             guard let use = ServiceUse(text: text) else {

@@ -1,26 +1,39 @@
-import Martlet
-import MartletConfiguration
-import MartletCore
+package import MartletConfiguration
+package import MartletCore
 
 /// What jobs get where their line, or the command line, does not say otherwise.
-struct JobDefaults: Sendable {
+package struct JobDefaults: Sendable {
     /// With a type, a line is a payload; without, it is an object that names one.
-    var type: String?
-    var queue = "default"
-    var delay: Duration?
-    var priority: Priority?
-    var maxAttempts: Int?
-    var timeout: Duration?
-    var time: WallTime?
+    package var type: String?
+    package var queue = "default"
+    package var delay: Duration?
+    package var priority: Priority?
+    package var maxAttempts: Int?
+    package var timeout: Duration?
+    package var time: WallTime?
     /// Tags, metadata, unique key and the like.
-    var rare = JobOptions.Rare()
+    package var rare = JobOptions.Rare()
     /// Retry policies by job type, from cluster.json: `maxAttempts` changes one number of them.
-    var retryPolicies: [String: RetryPolicy] = [:]
+    package var retryPolicies: [String: RetryPolicy] = [:]
 
-    static let delayRange: ClosedRange<Duration> = .zero ... .seconds(3650 * 86400)
-    static let timeoutRange: ClosedRange<Duration> = .milliseconds(1) ... .seconds(30 * 86400)
+    package static let delayRange: ClosedRange<Duration> = .zero ... .seconds(3650 * 86400)
+    package static let timeoutRange: ClosedRange<Duration> = .milliseconds(1) ... .seconds(30 * 86400)
 
-    func job(_ type: String, payload: some Collection<UInt8>) -> RawJob {
+    package init(
+        type: String? = nil, queue: String = "default", delay: Duration? = nil, priority: Priority? = nil,
+        maxAttempts: Int? = nil, timeout: Duration? = nil, retryPolicies: [String: RetryPolicy] = [:]
+    ) {
+        self.type = type
+        self.queue = queue
+        self.delay = delay
+        self.priority = priority
+        self.maxAttempts = maxAttempts
+        self.timeout = timeout
+        self.retryPolicies = retryPolicies
+    }
+
+    /// A job with these options.
+    func job(_ type: String, payload: ArraySlice<UInt8>) -> JobDraft {
         var options = JobOptions(priority: self.priority ?? .normal, timeout: self.timeout)
         if let maxAttempts {
             let base = self.retryPolicies[type] ?? .standard
@@ -29,23 +42,41 @@ struct JobDefaults: Sendable {
                 jitter: base.jitter)
         }
         options.rareOptions = self.rare
-        return RawJob(
-            type: type, queue: self.queue, payload: Payload(copying: payload), delay: self.delay, at: self.time,
-            options: options)
+        return JobDraft(
+            type: type, queue: self.queue, payload: payload, delay: self.delay, time: self.time, options: options)
     }
 }
 
-/// One line of a JSONL file of jobs.
-enum JobLine {
-    static let keys = [
+/// A job that somebody wants.
+package struct JobDraft: Sendable {
+    package let type: String
+    package let queue: String
+    package let payload: ArraySlice<UInt8>
+    /// How long to wait before it may run; nil for not at all.
+    package let delay: Duration?
+    /// When it may run, instead of a delay.
+    package let time: WallTime?
+    package let options: JobOptions
+
+    package var template: JobTemplate { JobTemplate(type: self.type, queue: self.queue, options: self.options) }
+}
+
+/// A job as a JSON object: one line of a JSONL file, or the body of a request.
+package enum JobLine {
+    package static let keys = [
         "type", "queue", "payload", "delay", "at", "priority", "maxAttempts", "timeout", "expiry", "unique",
         "uniqueFor", "onDuplicate", "group", "key", "ordered", "retention", "services", "tags", "metadata",
     ]
 
     /// Why a line is no job.
-    struct Problem: Error, Hashable, Sendable {
-        let cause: String
-        let fix: String
+    package struct Problem: Error, Hashable, Sendable {
+        package let cause: String
+        package let fix: String
+
+        package init(cause: String, fix: String) {
+            self.cause = cause
+            self.fix = fix
+        }
     }
 
     /// Reads a line.
@@ -54,12 +85,12 @@ enum JobLine {
     ///   - keys: what an object may have beside ``keys``.
     ///   - take: is given the values of those.
     /// - Returns: nil for an empty line.
-    static func job(
-        from line: [UInt8], defaults: JobDefaults, payloadMax: Int, keys: [String] = [],
+    package static func job(
+        from line: [UInt8], defaults: JobDefaults, keys: [String] = [],
         take: (String, JSONValue) throws -> Void = { _, _ in }
-    ) throws(Problem) -> RawJob? {
+    ) throws(Problem) -> JobDraft? {
         guard line.contains(where: { $0 != 0x20 && $0 != 0x09 }) else { return nil }
-        let job: RawJob
+        let job: JobDraft
         do {
             if let type = defaults.type {
                 job = defaults.job(type, payload: line[try JSONReader.check(line)])
@@ -74,18 +105,12 @@ enum JobLine {
         } catch {
             throw Problem(cause: "\(error)", fix: "correct the line")
         }
-        guard job.payload.count <= payloadMax else {
-            throw Problem(
-                cause: "the payload of \(HumanText.size(job.payload.count)) is over the limit of "
-                    + HumanText.size(payloadMax),
-                fix: "shorten it, or raise limits.payloadMax")
-        }
         return job
     }
 
     private static func envelope(
         _ line: [UInt8], _ defaults: JobDefaults, _ more: [String], _ take: (String, JSONValue) throws -> Void
-    ) throws -> RawJob {
+    ) throws -> JobDraft {
         guard let members = try JSONReader.members(of: line) else {
             throw Problem(
                 cause: "a job is an object such as {\"type\": \"mail.send\", \"payload\": {}}",
@@ -129,7 +154,7 @@ enum JobLine {
             fix: nearest.map { "did you mean \"\($0)\"?" } ?? "known: \(keys.joined(separator: ", "))")
     }
 
-    static func name(_ value: JSONValue, _ key: String) throws(Problem) -> String {
+    package static func name(_ value: JSONValue, _ key: String) throws(Problem) -> String {
         guard case .string(let text) = value.content else {
             throw Problem(cause: "\"\(key)\" is \(value.kindName), not a string", fix: "put it in double quotes")
         }
@@ -139,7 +164,7 @@ enum JobLine {
         return text
     }
 
-    static func duration(
+    package static func duration(
         _ value: JSONValue, _ key: String, in range: ClosedRange<Duration>
     ) throws(Problem) -> Duration {
         guard case .string(let text) = value.content, let duration = Quantity.duration(text), range.contains(duration)
