@@ -128,6 +128,32 @@ extension Bench {
         }
     }
 
+    /// What people are told was missed is stored: a restart neither forgets it nor counts it again.
+    @Test func whatWasMissedIsCountedOnceAcrossRestarts() throws {
+        try Bench.run { bench in
+            func missed() async throws -> UInt64 {
+                let list: ScheduleList = try await bench.client().ask(ListSchedules())
+                return try #require(list.schedules.first).missedTotal
+            }
+            try await Self.put(
+                bench.client(), definition("@every 10s", rules: ScheduleRules(missed: .skip, lateMax: .zero)))
+            try await bench.until { bench.row()?.firedTotal == 1 }
+            #expect(try await missed() == 0)
+            try await bench.restart(after: .seconds(35))
+            try await bench.sleep(.seconds(1))
+            let first = try await missed()
+            #expect((3...4).contains(first), "instants each 10 s, and nobody there for 35")
+            try await bench.restart(after: .milliseconds(1))
+            try await bench.sleep(.milliseconds(500))
+            #expect(try await missed() == first)
+            try await bench.restart(after: .seconds(25))
+            try await bench.sleep(.seconds(1))
+            let second = try await missed()
+            #expect((first + 2...first + 3).contains(second))
+            #expect(bench.row()?.missedTotal == second)
+        }
+    }
+
     @Test func aCommitThatFailsIsTriedAgainAndNothingIsLost() throws {
         try Bench.run { bench in
             let client = try await bench.client()
