@@ -1,4 +1,4 @@
-.PHONY: help setup build release test metrics-check examples example-video example-deletion lint format demo simulate mutants bench bench-blocked bench-groups clean
+.PHONY: help setup build release test metrics-check http-check examples example-video example-deletion lint format demo simulate mutants bench bench-blocked bench-groups clean
 
 SEEDS ?= 2000
 JOBS ?= 1000
@@ -19,12 +19,17 @@ test: ## Installs what the tests need and runs them.
 	@scripts/setup.sh test
 	swift build --build-tests
 	swift test --skip-build
-	@$(MAKE) --no-print-directory metrics-check
+	@$(MAKE) --no-print-directory metrics-check http-check
 
 metrics-check: ## Has a real Prometheus scrape a coordinator and answer every query of dashboards and rules.
 	@scripts/setup.sh test
 	swift build --product martlet
 	python3 Tests/prometheus/check.py .build/debug/martlet
+
+http-check: ## Has schemathesis try the HTTP API against the description that it serves.
+	@scripts/setup.sh test
+	swift build --product martlet
+	python3 Tests/http/check.py .build/debug/martlet
 
 examples: setup ## Builds the example packages and runs their tests.
 	swift test --package-path Examples/TestingExample --scratch-path .build/examples

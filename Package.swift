@@ -51,13 +51,16 @@ let package = Package(
                 "MartletSchedule", "MartletStore",
             ]
         ),
-        target(
-            "MartletHTTP",
-            [
+        .target(
+            name: "MartletHTTP",
+            dependencies: [
                 "MartletCoordinator", "MartletJSON", "MartletConfiguration", "MartletStore", "MartletTransport",
                 "MartletWire", "MartletSchedule", "MartletObservability", "MartletRuntime", "MartletCore",
                 "CMicroHTTPD", "CSodium",
-            ]
+            ],
+            // In the binary, so that it needs no file beside it. The dashboard's files go here too.
+            resources: [.embedInCode("OpenAPI/schemas.json")],
+            swiftSettings: settings
         ),
         target(
             "Martlet", ["MartletCore", "MartletObservability", "MartletRuntime", "MartletWire", "MartletTransport"]),

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 packages=(libnng-dev libsqlite3-dev libsodium-dev libmicrohttpd-dev python3)
-if [ "${1:-}" = test ]; then packages+=(python3-venv iproute2 prometheus); fi
+if [ "${1:-}" = test ]; then packages+=(python3-venv iproute2 prometheus curl); fi
 
 missing=()
 for package in "${packages[@]}"; do
@@ -22,15 +22,17 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 if [ "${1:-}" = test ]; then
-    # What schedules are compared with. Made again when the list of it changes.
+    # What schedules are compared with, and what tries the HTTP API. Made again when the list of either changes.
     root=$(cd "$(dirname "$0")/.." && pwd)
-    wanted=$root/Tests/scheduling/requirements.txt
-    if ! cmp -s "$wanted" "$root/.venv/installed.txt"; then
-        echo "setup: installing croniter into .venv"
+    wanted=("$root/Tests/scheduling/requirements.txt" "$root/Tests/http/requirements.txt")
+    if ! cmp -s <(cat "${wanted[@]}") "$root/.venv/installed.txt"; then
+        echo "setup: installing croniter and schemathesis into .venv"
         rm -rf "$root/.venv"
         python3 -m venv "$root/.venv"
-        "$root/.venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
-        cp "$wanted" "$root/.venv/installed.txt"
+        for list in "${wanted[@]}"; do
+            "$root/.venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$list"
+        done
+        cat "${wanted[@]}" >"$root/.venv/installed.txt"
     fi
 fi
 

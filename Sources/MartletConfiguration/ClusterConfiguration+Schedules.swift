@@ -1,4 +1,4 @@
-import MartletCore
+package import MartletCore
 import MartletSchedule
 
 /// `schedules`: recurring jobs, by name.
@@ -24,6 +24,13 @@ extension ClusterConfiguration {
                 try Self.schedule(name, try ObjectFields(value, path: path, known: Self.keys["schedules.*"])))
         }
         return schedules.sorted { $0.name < $1.name }
+    }
+
+    /// A schedule as `cluster.json` has it, from elsewhere. Errors name keys of the object alone.
+    package static func schedule(
+        _ name: String, of value: JSONValue
+    ) throws(ConfigurationError) -> ScheduleDefinition {
+        try Self.schedule(name, try ObjectFields(value, path: "", known: Self.keys["schedules.*"]))
     }
 
     private static func schedule(

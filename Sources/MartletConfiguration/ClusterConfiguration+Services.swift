@@ -1,4 +1,4 @@
-import MartletCore
+package import MartletCore
 
 /// `services`: what external services allow, by name, and what jobs of a type take of them.
 extension ClusterConfiguration {
@@ -26,6 +26,11 @@ extension ClusterConfiguration {
             services[name] = try Self.service(try ObjectFields(value, path: path, known: Self.keys["services.*"]))
         }
         return services
+    }
+
+    /// Limits as `cluster.json` has them, from elsewhere. Errors name keys of the object alone.
+    package static func serviceLimits(of value: JSONValue) throws(ConfigurationError) -> ServiceLimits {
+        try Self.service(try ObjectFields(value, path: "", known: Self.keys["services.*"]))
     }
 
     private static func service(_ fields: ObjectFields) throws(ConfigurationError) -> ServiceLimits {

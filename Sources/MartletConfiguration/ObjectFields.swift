@@ -1,13 +1,13 @@
 import MartletCore
 
 /// The members of one JSON object, read by name; what nobody knows is refused at once.
-struct ObjectFields {
-    let path: String
+package struct ObjectFields {
+    package let path: String
     /// In source order.
-    let members: [(name: String, value: JSONValue)]
+    package let members: [(name: String, value: JSONValue)]
 
     /// - Parameter known: the keys that may occur; nil where users choose the names.
-    init(_ value: JSONValue, path: String, known: [String]?) throws(ConfigurationError) {
+    package init(_ value: JSONValue, path: String, known: [String]?) throws(ConfigurationError) {
         guard case .object(let members) = value.content else {
             throw ConfigurationError(
                 path: path, cause: "is \(value.kindName), not an object", fix: "write it as { ... }")
@@ -24,17 +24,17 @@ struct ObjectFields {
         }
     }
 
-    func path(_ key: String) -> String { Self.join(self.path, key) }
+    package func path(_ key: String) -> String { Self.join(self.path, key) }
 
-    func value(_ key: String) -> JSONValue? { self.members.first { $0.name == key }?.value }
+    package func value(_ key: String) -> JSONValue? { self.members.first { $0.name == key }?.value }
 
-    func object(_ key: String, known: [String]?) throws(ConfigurationError) -> ObjectFields? {
+    package func object(_ key: String, known: [String]?) throws(ConfigurationError) -> ObjectFields? {
         guard let value = self.value(key) else { return nil }
         return try ObjectFields(value, path: self.path(key), known: known)
     }
 
     /// The objects of a list; none if the key is not there.
-    func array(_ key: String, known: [String]?) throws(ConfigurationError) -> [ObjectFields] {
+    package func array(_ key: String, known: [String]?) throws(ConfigurationError) -> [ObjectFields] {
         guard let value = self.value(key) else { return [] }
         guard case .array(let elements) = value.content else {
             throw self.wrongKind(key, value, expected: "a list", fix: "write it as [ { ... } ]")
@@ -46,7 +46,7 @@ struct ObjectFields {
         return objects
     }
 
-    func boolean(_ key: String) throws(ConfigurationError) -> Bool? {
+    package func boolean(_ key: String) throws(ConfigurationError) -> Bool? {
         guard let value = self.value(key) else { return nil }
         guard case .boolean(let flag) = value.content else {
             throw self.wrongKind(key, value, expected: "a boolean", fix: "write true or false, without quotes")
@@ -54,7 +54,7 @@ struct ObjectFields {
         return flag
     }
 
-    func string(_ key: String) throws(ConfigurationError) -> String? {
+    package func string(_ key: String) throws(ConfigurationError) -> String? {
         guard let value = self.value(key) else { return nil }
         guard case .string(let text) = value.content else {
             throw self.wrongKind(key, value, expected: "a string", fix: "put it in double quotes")
@@ -63,7 +63,7 @@ struct ObjectFields {
     }
 
     /// A list of strings; none if the key is not there.
-    func strings(_ key: String) throws(ConfigurationError) -> [String] {
+    package func strings(_ key: String) throws(ConfigurationError) -> [String] {
         guard let value = self.value(key) else { return [] }
         guard case .array(let elements) = value.content else {
             throw self.wrongKind(key, value, expected: "a list", fix: "write it as [\"...\"]")
@@ -78,7 +78,7 @@ struct ObjectFields {
         return texts
     }
 
-    func count(_ key: String) throws(ConfigurationError) -> Int? {
+    package func count(_ key: String) throws(ConfigurationError) -> Int? {
         guard let value = self.value(key) else { return nil }
         guard case .number(let text) = value.content, let count = Int(text) else {
             throw self.wrongKind(key, value, expected: "a whole number", fix: "write digits only, without quotes")
@@ -94,7 +94,7 @@ struct ObjectFields {
         return share
     }
 
-    func duration(_ key: String) throws(ConfigurationError) -> Duration? {
+    package func duration(_ key: String) throws(ConfigurationError) -> Duration? {
         guard let value = self.value(key) else { return nil }
         let fix = "write a number with a unit, such as \"250ms\", \"15s\", \"30m\" or \"1h\""
         guard case .string(let text) = value.content else {

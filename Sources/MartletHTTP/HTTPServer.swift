@@ -13,12 +13,14 @@ import Synchronization
 /// refused until ``begin(_:)``.
 package final class HTTPServer: Sendable {
     let settings: HTTPSettings
-    let loop: EventLoop
+    /// Where requests are served; not the coordinator's, so that reading and writing JSON holds nobody up.
+    package let loop: EventLoop
     let metrics = HTTPMetrics()
     private let log: Log
     private let routes: [Route]
     private let listener: HTTPListener
     private let running = Mutex<Coordinator.Parts?>(nil)
+    let keys = IdempotencyKeys()
 
     /// Between looks at connections whose time is up.
     private static let sweepInterval: Duration = .milliseconds(250)

@@ -37,7 +37,9 @@ enum CoordinatorCommand {
         let log = Self.log(arguments, context, loop)
         log(.info, "configuration read", [.path: loaded.file ?? "none: defaults"])
         // Before the store is opened: whoever watches sees it start.
-        let http = try Self.http(loaded, loop, log)
+        let httpLoop = ThreadLoop(name: "http")
+        defer { httpLoop.shutdown() }
+        let http = try Self.http(loaded, httpLoop, log)
         let stores = StoreLoops()
         defer { stores.shutdown() }
         let coordinator = Coordinator(
@@ -79,7 +81,7 @@ enum CoordinatorCommand {
             }
             if let http {
                 log(.info, "HTTP is served", [.address: http.address])
-                group.addTask { await http.run() }
+                group.addTask(executorPreference: http.loop) { await http.run() }
             }
             group.addTask { for await _ in signals.wishes { await reload.reload() } }
             try await group.next()

@@ -62,8 +62,8 @@ extension HTTPCall {
         return number
     }
 
-    private static func number(_ text: String) -> UInt64? {
+    static func number(_ text: String) -> UInt64? {
         guard text.utf8.count <= 20, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else { return nil }
-        return UInt64(text)
+        return UInt64(text).flatMap { $0 <= UInt64(Int64.max) ? $0 : nil }
     }
 }

@@ -6,8 +6,37 @@ package struct Operation: Sendable {
     struct Parameter: Sendable {
         let name: String
         let description: String
-        /// A JSON schema.
-        let schema: JSONOutput
+        let kind: Kind
+
+        init(_ name: String, _ description: String, _ kind: Kind) {
+            self.name = name
+            self.description = description
+            self.kind = kind
+        }
+    }
+
+    /// What a value may be.
+    enum Kind: Sendable {
+        case text, name, id, time, flag
+        case integer(ClosedRange<Int>)
+        case choice([String])
+
+        var schema: JSONOutput {
+            switch self {
+            case .text: .object([("type", .string("string"))])
+            case .name: .object([("$ref", .string("#/components/schemas/Name"))])
+            case .id: .object([("$ref", .string("#/components/schemas/ID"))])
+            case .time: .object([("type", .string("string")), ("format", .string("date-time"))])
+            case .flag: .object([("type", .string("boolean"))])
+            case .integer(let range):
+                .object([
+                    ("type", .string("integer")), ("minimum", .count(range.lowerBound)),
+                    ("maximum", .count(range.upperBound)),
+                ])
+            case .choice(let values):
+                .object([("type", .string("string")), ("enum", .array(values.map { .string($0) }))])
+            }
+        }
     }
 
     let id: String
