@@ -1,4 +1,4 @@
-.PHONY: help setup build release test metrics-check http-check examples example-video example-deletion lint format demo simulate mutants bench bench-blocked bench-groups clean
+.PHONY: help setup build release test metrics-check http-check examples example-video example-deletion lint format demo simulate mutants bench bench-blocked bench-groups bench-steal clean
 
 SEEDS ?= 2000
 JOBS ?= 1000
@@ -77,6 +77,11 @@ bench-groups: setup ## Measures a batch of a million jobs and workflows of 10,00
 	swift build -c release --product martlet
 	swift build -c release --product group-benchmark
 	python3 benchmarks/groups.py
+
+bench-steal: ## Measures how work is shared out among nodes of unequal speed, with stealing and without it.
+	@scripts/setup.sh bench
+	swift build -c release --product steal-benchmark
+	python3 benchmarks/steal.py
 
 clean: ## Removes what was built.
 	rm -rf .build

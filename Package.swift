@@ -129,6 +129,15 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "steal-benchmark",
+            dependencies: [
+                "Martlet", "MartletCoordinator", "MartletStoreSQLite", "MartletTransport", "MartletWire",
+                "MartletObservability", "MartletRuntime", "MartletCore", "MartletVirtualTime",
+            ],
+            path: "benchmarks/steal",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "group-benchmark",
             dependencies: ["Martlet"],
             path: "benchmarks/groups",

@@ -193,6 +193,26 @@ MUTANTS = [
      "        for target in self.pauses.keys.sorted() { await self.dispatcher.pause(target.pause) }", ""),
     ("a job taken out for a change does not come back", COORDINATOR + "Dispatcher+Control.swift",
      "            if isTaken || isFound { self.enqueue([after]) }", "            if !isTaken, isFound { self.enqueue([after]) }"),
+    ("a job that is given back stays in line", SDK + "Worker/WorkerCore+GiveBack.swift",
+     "if isWanted(job) { self.record(Report.Item(returning: job), into: &actions) } else { kept.append(job) }",
+     "if isWanted(job) { self.record(Report.Item(returning: job), into: &actions) }\n            kept.append(job)"),
+    ("a job that has started is given back", SDK + "Worker/WorkerCore+GiveBack.swift",
+     "            self.giveBack(into: &actions) { wanted.contains($0.token) }\n",
+     "            self.giveBack(into: &actions) { wanted.contains($0.token) }\n"
+     "            for job in self.slots.flatMap(\\.ours) where wanted.contains(job.token) {\n"
+     "                self.record(job.item(.returned), into: &actions)\n            }\n"),
+    ("jobs that were asked for are others' before they are given back", CORE + "Node/NodeQueueCore+Steals.swift",
+     "        self.isAskToTell = true\n        self.tell(into: &actions)\n",
+     "        let early = sequences.compactMap { self.window.remove($0) }\n"
+     "        self.settledTotal += UInt64(early.count)\n        actions.append(.giveBack(early))\n"
+     "        self.isAskToTell = true\n        self.tell(into: &actions)\n"),
+    ("what is given back when it is asked for is lost", CORE + "Node/NodeQueueCore+Report.swift",
+     "            settlement.returned.append(self.markedIfAsked(leased, sequence: token.sequence))",
+     "            let back = self.markedIfAsked(leased, sequence: token.sequence)\n"
+     "            if !back.body.wasGivenBack { settlement.returned.append(back) }"),
+    ("what was not sent yet is lost when it is asked for", CORE + "Node/NodeQueueCore+Steals.swift",
+     "        self.withdraw(unsent, areAskedFor: true, into: &actions)",
+     "        self.withdraw(Array(unsent.dropFirst()), areAskedFor: true, into: &actions)"),
     ("a worker keeps running after its leases", SDK + "Worker/WorkerCore+Time.swift",
      "        guard now >= self.cancelAt, !self.holdsNothing || self.isDraining else { return }", "        if true { return }"),
 ]

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that Martlet needs, if any is missing. `setup.sh test` adds what the tests need.
+# Installs the Debian packages that Martlet needs, if any is missing. `setup.sh test` adds what the tests need,
+# `setup.sh bench` what draws plots.
 set -euo pipefail
 
 packages=(libnng-dev libsqlite3-dev libsodium-dev libmicrohttpd-dev python3)
 if [ "${1:-}" = test ]; then packages+=(python3-venv iproute2 prometheus curl); fi
+if [ "${1:-}" = bench ]; then packages+=(python3-matplotlib); fi
 
 missing=()
 for package in "${packages[@]}"; do

@@ -6,6 +6,8 @@ struct StealWitness {
     var asked: Set<LeaseToken> = []
     /// Those that are over: no result may count under them any more.
     var givenBack: Set<LeaseToken> = []
+    /// How often each job was given back without having been started in between.
+    var wanderings: [JobID: Int] = [:]
 }
 
 extension Witness {
@@ -24,7 +26,8 @@ extension Witness {
                 self.fail("job \(item.id) was given back, and what came under that lease later counts too")
             case (.returned, .accepted):
                 self.steals.givenBack.insert(item.token)
-                self.count(.jobGivenBack)
+                self.steals.wanderings[item.id, default: 0] += 1
+                self.count(self.steals.wanderings[item.id]! < 3 ? .jobGivenBack : .jobWandered)
             // It was started first, or is somebody else's for another reason: the steal has lost.
             default: self.count(.stealOvertaken)
             }

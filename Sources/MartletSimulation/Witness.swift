@@ -15,7 +15,7 @@ package final class Witness: @unchecked Sendable {
         case duplicateMet, payloadReplaced, ranAgain, followUpCreated, endAwaited, checkpointSaved, checkpointSeen
         case jobRevived, jobDeleted, jobPurged, duplicateRefused, keyWindowMet, parentResultSeen, resultSeen
         case batchStreamed, batchCancelled, followUpJoined, ranAtItsTime, labelsSeen, keptTrimmed, keptPurged
-        case jobsAskedBack, jobGivenBack, stealOvertaken
+        case jobsAskedBack, jobGivenBack, jobWandered, stealOvertaken
     }
 
     /// A run of a handler that has begun and not ended.
@@ -248,6 +248,7 @@ package final class Witness: @unchecked Sendable {
             self.fail("job \(id) runs under two leases, on processes \(others.sorted()) and \(process)")
         }
         self.running[id, default: []].insert(process)
+        self.steals.wanderings[id] = nil
         // The handler of a job that was cancelled on its way here is told to stop.
         guard self.terminal[id] == nil else { return self.checkGone(id) }
         self.checkLimits(id)

@@ -35,6 +35,8 @@ public final class Worker: Sendable {
         /// The identity of the lock that it holds on its name, if it holds one: it may then claim that an older
         /// incarnation which held the same is dead.
         package var nameLock: UInt32?
+        /// Enough jobs are fetched ahead for the slots to be busy so long.
+        package var prefetchTarget = WorkerCore.Profile.prefetchTarget
 
         package init(
             loop: EventLoop, handlerLoop: EventLoop? = nil, transport: any Transport, executor: any TaskExecutor,
@@ -317,7 +319,7 @@ public final class Worker: Sendable {
             holdsNameLock: environment.nameLock != nil, drainTimeout: self.configuration.drainTimeout,
             cancelGrace: self.configuration.cancelGrace,
             stuckAfter: self.configuration.stuckHandlers.after,
-            stuckHandlersMax: self.configuration.stuckHandlers.slotsMax)
+            stuckHandlersMax: self.configuration.stuckHandlers.slotsMax, prefetchTarget: environment.prefetchTarget)
     }
 
     /// Random; who holds a lock on its name shows by the upper half which one.

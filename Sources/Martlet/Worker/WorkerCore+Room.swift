@@ -8,7 +8,7 @@ extension WorkerCore {
     /// behind them may be: what was true of the jobs before says nothing of them.
     package func prefetch(at now: Instant) -> Int {
         guard var mean = self.meanNanoseconds else { return 0 }
-        let target = Self.prefetchTarget.wholeNanoseconds
+        let target = self.profile.prefetchTarget.wholeNanoseconds
         if self.occupiedCount >= self.profile.slots, now > self.turnedAt {
             mean = max(mean, (now - self.turnedAt).wholeNanoseconds)
         }

@@ -89,12 +89,18 @@ package struct WorkerCore: Sendable {
         package var stuckAfter: Duration
         /// Stuck handlers whose slots other jobs may have.
         package var stuckHandlersMax: Int
+        /// Enough jobs are fetched ahead for the slots to be busy so long.
+        package var prefetchTarget: Duration
+
+        package static let prefetchTarget = Duration.milliseconds(20)
 
         package init(
             name: String, incarnation: UInt64, slots: Int, prefetchMax: Int, queues: [String], types: [String],
             batches: [BatchShape] = [], holdsNameLock: Bool, drainTimeout: Duration, cancelGrace: Duration,
-            stuckAfter: Duration = .seconds(5), stuckHandlersMax: Int = 0
+            stuckAfter: Duration = .seconds(5), stuckHandlersMax: Int = 0,
+            prefetchTarget: Duration = Self.prefetchTarget
         ) {
+            self.prefetchTarget = prefetchTarget
             self.stuckAfter = stuckAfter
             self.stuckHandlersMax = stuckHandlersMax
             self.name = name
@@ -114,8 +120,6 @@ package struct WorkerCore: Sendable {
     static let resultsMax = 4 * Report.itemsMax
     /// Bytes of results in one report.
     static let reportBytesMax = 1 << 20
-    /// Enough jobs are fetched ahead for the slots to be busy so long.
-    static let prefetchTarget = Duration.milliseconds(20)
     /// The most jobs that are asked for so that batches can fill.
     static let batchRoomMax = 4096
 
