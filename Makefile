@@ -81,7 +81,7 @@ bench-groups: setup ## Measures a batch of a million jobs and workflows of 10,00
 bench-steal: ## Measures how work is shared out among nodes of unequal speed, with stealing and without it.
 	@scripts/setup.sh bench
 	swift build -c release --product steal-benchmark
-	python3 benchmarks/steal.py
+	/usr/bin/python3 benchmarks/steal.py
 
 clean: ## Removes what was built.
 	rm -rf .build

@@ -104,7 +104,8 @@ final class Measurement {
         process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
         process.arguments =
             [
-                role, "--folder", self.settings.folder, "--stealing", self.settings.isStealing ? "on" : "off", "--ahead",
+                role, "--folder", self.settings.folder, "--stealing", self.settings.isStealing ? "on" : "off",
+                "--ahead",
                 "\(self.settings.ahead)",
             ] + more
         try process.run()
