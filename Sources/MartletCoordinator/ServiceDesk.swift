@@ -179,9 +179,7 @@ package actor ServiceDesk {
             return view
         }
         let changes = self.changes.suffix(Int(min(request.changesMax, UInt32(ServiceChange.changesMax)))).reversed()
-        return ServiceList(
-            services: views,
-            changes: changes.map { ServiceChangeView(name: $0.name, at: $0.at, by: $0.by, what: $0.what) })
+        return ServiceList(services: views, changes: Array(changes))
     }
 }
 

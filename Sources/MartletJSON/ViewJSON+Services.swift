@@ -40,7 +40,7 @@ extension ViewJSON {
         ])
     }
 
-    package static func change(_ change: ServiceChangeView) -> JSONOutput {
+    package static func change(_ change: ServiceChange) -> JSONOutput {
         .object([
             ("service", .string(change.name)), ("at", .time(change.at)), ("by", .string(change.by)),
             ("what", .string(change.what)),

@@ -123,7 +123,7 @@ extension ServiceView: FrameRecord {
     }
 }
 
-extension ServiceChangeView: FrameRecord {
+extension ServiceChange: FrameRecord {
     static let bytesMin = 8 + 2 + 2 + 2
 
     func writeFields(to writer: inout FrameWriter) {
@@ -134,10 +134,10 @@ extension ServiceChangeView: FrameRecord {
     }
 
     init(record reader: inout FrameReader) throws(WireError) {
-        self.at = try reader.readWallTime()
-        self.name = try reader.readName("name")
-        self.by = try reader.readText("by")
-        self.what = try reader.readText("what")
+        let at = try reader.readWallTime()
+        self.init(
+            name: try reader.readName("name"), at: at, by: try reader.readText("by"),
+            what: try reader.readText("what"))
     }
 }
 

@@ -102,30 +102,15 @@ package struct ServiceView: Hashable, Sendable {
     }
 }
 
-/// That somebody changed a service.
-package struct ServiceChangeView: Hashable, Sendable {
-    package var name: String
-    package var at: WallTime
-    package var by: String
-    package var what: String
-
-    package init(name: String, at: WallTime, by: String, what: String) {
-        self.name = name
-        self.at = at
-        self.by = by
-        self.what = what
-    }
-}
-
 package struct ServiceList: Message {
     package static let kind = FrameKind.serviceList
 
     /// By name.
     package var services: [ServiceView]
     /// The latest first.
-    package var changes: [ServiceChangeView]
+    package var changes: [ServiceChange]
 
-    package init(services: [ServiceView], changes: [ServiceChangeView]) {
+    package init(services: [ServiceView], changes: [ServiceChange]) {
         self.services = services
         self.changes = changes
     }

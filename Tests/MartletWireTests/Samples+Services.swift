@@ -13,7 +13,7 @@ extension Sample {
             ServiceList(
                 services: [Samples.service, Samples.freshService],
                 changes: [
-                    ServiceChangeView(
+                    ServiceChange(
                         name: "stripe", at: WallTime(microseconds: 1_700_000_000_000_000), by: "ann", what: "paused")
                 ])),
         Sample("explain-job", ExplainJob(id: JobID(shard: 1, sequence: 42))),

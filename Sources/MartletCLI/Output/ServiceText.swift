@@ -48,7 +48,7 @@ enum ServiceText {
         return .init("\(HumanText.relative(at - now)) by \(service.changedBy)", .dim)
     }
 
-    static func table(_ changes: [ServiceChangeView]) -> Table {
+    static func table(_ changes: [ServiceChange]) -> Table {
         var table = Table(columns: [
             .init(title: "WHEN"), .init(title: "WHO", fit: .shrinking), .init(title: "SERVICE", fit: .shrinking),
             .init(title: "WHAT", fit: .shrinking),
