@@ -58,8 +58,8 @@ let package = Package(
                 "MartletWire", "MartletSchedule", "MartletObservability", "MartletRuntime", "MartletCore",
                 "CMicroHTTPD", "CSodium",
             ],
-            // In the binary, so that it needs no file beside it. The dashboard's files go here too.
-            resources: [.embedInCode("OpenAPI/schemas.json")],
+            // In the binary, so that it needs no files beside it.
+            resources: [.embedInCode("OpenAPI/schemas.json"), .embedInCode("Dashboard/index.html")],
             swiftSettings: settings
         ),
         target(

@@ -132,7 +132,7 @@ extension WaitReason {
             }
     }
 
-    init(_ blocker: DispatchCore.Blocker) {
+    package init(_ blocker: DispatchCore.Blocker) {
         self =
             switch blocker {
             case .none: .slot

@@ -21,6 +21,8 @@ package final class HTTPServer: Sendable {
     private let listener: HTTPListener
     private let running = Mutex<Coordinator.Parts?>(nil)
     let keys = IdempotencyKeys()
+    let overview = OverviewSampler()
+    let streams = StreamCount()
 
     /// Between looks at connections whose time is up.
     private static let sweepInterval: Duration = .milliseconds(250)
@@ -98,6 +100,7 @@ package final class HTTPServer: Sendable {
         self.metrics.answered(
             exchange.head.method, route: route.path, status: response.status, after: self.loop.now - start)
         exchange.answer(response)
+        await response.producer?()
     }
 
     private static func response(to error: any Error) -> HTTPResponse {

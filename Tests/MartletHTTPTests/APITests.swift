@@ -2,6 +2,7 @@ import Foundation
 import MartletCoordinator
 import MartletCore
 import MartletHTTP
+import MartletRuntime
 import MartletStore
 import Testing
 
@@ -242,16 +243,17 @@ import Testing
         let settings = HTTPSettings(
             port: 0, bodyMax: 16 << 20, times: HTTPTimes(send: .milliseconds(500)))
         try await HTTPBench.run(settings) { bench in
-            let payload = String(repeating: "x", count: 6 << 20)
+            let payload = String(repeating: "x", count: 1 << 20)
             let location = try #require(
                 try await Self.post(bench, "/v1/jobs", "{\"type\": \"a\", \"payload\": \"\(payload)\"}")
                     .headers["location"])
             let slow = try bench.connect(receiveBuffer: 4096)
-            for _ in 0..<4 { try slow.send(RawConnection.request("GET", location, body: nil)) }
+            for _ in 0..<12 { try slow.send(RawConnection.request("GET", location, body: nil)) }
             let start = ContinuousClock.now
             var isCut = false
             while !isCut, ContinuousClock.now - start < .seconds(20) {
                 #expect(try await bench.ask("GET", "/healthz").status == 200)
+                try await bench.loop.sleep(for: .milliseconds(100))
                 isCut = try await bench.ask("GET", "/metrics").body
                     .contains("martlet_http_timeouts_total{phase=\"send\"} 1")
             }
@@ -269,6 +271,30 @@ import Testing
             // While the coordinator starts, what needs it is refused as such.
             let early = try await bench.ask("GET", "/v1/jobs")
             #expect(early.status == 503 && early.headers["retry-after"] != nil)
+        }
+    }
+
+    @Test func whoeverWatchesSeesChanges() async throws {
+        try await HTTPBench.run { bench in
+            let watcher = try bench.connect()
+            try watcher.send(RawConnection.request("GET", "/v1/events", body: nil))
+            func event(containing text: String) async throws {
+                try await blocking {
+                    while try !watcher.line().contains(text) {}
+                }
+            }
+            try await event(containing: "\"submittedTotal\":0")
+            _ = try await Self.post(bench, "/v1/jobs", "[{\"type\": \"a\"}, {\"type\": \"a\"}]")
+            try await event(containing: "\"submittedTotal\":2")
+            // It is no exchange that keeps the process from ending: the bench would not.
+        }
+    }
+
+    @Test func thePageHoldsNoDataAndRunsNothing() async throws {
+        try await HTTPBench.run(coordinator: nil) { bench in
+            let page = try await bench.ask("GET", "/")
+            #expect(page.status == 200 && page.body.contains("<h1>Martlet</h1>"))
+            #expect(page.headers["content-security-policy"]?.contains("default-src 'self'") == true)
         }
     }
 }

@@ -73,7 +73,7 @@ def main():
             done = subprocess.run(
                 [str(ROOT / ".venv/bin/schemathesis"), "run", address + "/v1/openapi.json", "--checks", CHECKS,
                  "--max-examples", examples, "--seed", "1", "--workers", "1", "--request-timeout", "20",
-                 "--suppress-health-check", "all", "--no-color"],
+                 "--suppress-health-check", "all", "--exclude-path", "/v1/events", "--no-color"],
                 cwd=folder, text=True, capture_output=True)
             if done.returncode != 0:
                 sys.exit(f"check: schemathesis finds failures:\n{done.stdout[-20000:]}\n{done.stderr[-4000:]}")

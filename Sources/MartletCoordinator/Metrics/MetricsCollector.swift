@@ -3,7 +3,7 @@ package import MartletObservability
 import MartletRuntime
 import MartletStore
 import MartletTransport
-import MartletWire
+package import MartletWire
 
 /// Writes down the coordinator's metrics when somebody asks: from the numbers that its parts keep anyway, and from what
 /// people see of queues, nodes and services.
@@ -227,7 +227,8 @@ struct LabelFolding {
 }
 
 extension QueueView {
-    fileprivate mutating func add(_ view: QueueView) {
+    /// Adds what another one holds; of ages and nodes the most counts.
+    package mutating func add(_ view: QueueView) {
         self.ready += view.ready
         self.running += view.running
         self.scheduled += view.scheduled

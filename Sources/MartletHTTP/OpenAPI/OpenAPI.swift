@@ -145,10 +145,3 @@ enum OpenAPI {
         return responses.sorted { $0.0 < $1.0 }.map { ("\($0.0)", $0.1) }
     }
 }
-
-extension Route {
-    /// All but the description itself, which would have to describe itself first.
-    fileprivate static var described: [Route] {
-        Self.jobs + Self.operations + Self.cluster + Self.schedules + Self.groups + Self.health
-    }
-}

@@ -3,7 +3,7 @@ import MartletJSON
 extension Route {
     /// Everything that is served, in the order in which it is described.
     static let all: [Route] =
-        Self.jobs + Self.operations + Self.cluster + Self.schedules + Self.groups + Self.health + [
+        Self.described + [
             Route(
                 "GET", "/v1/openapi.json", nil,
                 Operation(
@@ -12,5 +12,9 @@ extension Route {
             ) { _ in
                 HTTPResponse(200, headers: [("Content-Type", "application/json")], body: OpenAPI.document)
             }
-        ]
+        ] + StaticFile.all.map(\.route)
+
+    /// What the description describes: all but itself, and pages.
+    static let described: [Route] =
+        Self.jobs + Self.operations + Self.cluster + Self.events + Self.schedules + Self.groups + Self.health
 }

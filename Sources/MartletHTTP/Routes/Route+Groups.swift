@@ -8,7 +8,7 @@ import MartletWire
 /// Batches and workflows.
 extension Route {
     private static let before = Operation.Parameter("before", "Opened before this one: `next` of the page before.", .id)
-    private static let events: [(key: String, event: BatchEvent)] = [
+    private static let callbacks: [(key: String, event: BatchEvent)] = [
         ("onEnd", .end), ("onSuccess", .success), ("onDeath", .death),
     ]
     private static let dependencies: [(key: String, kind: DependencyKind)] = [
@@ -100,7 +100,7 @@ extension Route {
 
     private static func openBatch(_ call: HTTPCall) async throws -> HTTPResponse {
         let parts = try call.parts()
-        let (fields, bytes) = try call.fields(known: ["name", "parent"] + Self.events.map(\.key))
+        let (fields, bytes) = try call.fields(known: ["name", "parent"] + Self.callbacks.map(\.key))
         let (name, parentText) = try Problem.translating { () throws(ConfigurationError) in
             (try fields.string("name") ?? "", try fields.string("parent"))
         }
@@ -108,7 +108,7 @@ extension Route {
         let defaults = try call.defaults(parts)
         var draft = SubmitDraft(at: call.loop.wallTime)
         var events: [BatchEvent] = []
-        for (key, event) in Self.events {
+        for (key, event) in Self.callbacks {
             guard let value = fields.value(key) else { continue }
             do {
                 guard let job = try JobLine.job(from: Array(bytes[value.range]), defaults: defaults) else { continue }

@@ -9,6 +9,8 @@ package struct HTTPResponse: Sendable {
     package var status: Int
     package var headers: [(name: String, value: String)]
     package var body: Body
+    /// Feeds a body that is a stream, once the answer is under way; ends when the peer is gone or it is cancelled.
+    package var producer: (@Sendable () async -> Void)?
 
     package init(_ status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
         self.status = status
