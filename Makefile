@@ -1,4 +1,4 @@
-.PHONY: help setup build release test metrics-check http-check examples example-video example-deletion lint format demo simulate mutants bench bench-blocked bench-groups bench-steal clean
+.PHONY: help setup build release test metrics-check http-check examples example-video example-deletion lint format demo simulate mutants bench bench-blocked bench-groups bench-steal bench-peers clean
 
 SEEDS ?= 2000
 JOBS ?= 1000
@@ -82,6 +82,11 @@ bench-steal: ## Measures how work is shared out among nodes of unequal speed, wi
 	@scripts/setup.sh bench
 	swift build -c release --product steal-benchmark
 	/usr/bin/python3 benchmarks/steal.py
+
+bench-peers: ## Measures Martlet beside other systems, with fsync and without: a table, a JSON file and a chart.
+	@scripts/setup.sh peers
+	swift build -c release --product cluster-benchmark
+	.build/peers-venv/bin/python benchmarks/peers.py
 
 clean: ## Removes what was built.
 	rm -rf .build
