@@ -50,18 +50,19 @@ extension DispatchCore {
         let demand = self.tracks[track].demand
         if let demand, self.isHeldUp(track, by: demand, at: now) { return true }
         guard self.lines[line].line.isNextLoaded else { return self.askForBodies(line, at: now, into: &actions) }
-        let most = self.share(of: line, in: track, to: node)
+        var most = self.share(of: line, in: track, to: node)
         // What is counted waits for a free slot, and nothing is fetched ahead of it.
         guard most > 0 else { return false }
+        if let demand { most = self.take(demand.uses, atMost: self.lines[line].line.takeable(max: most), at: now) }
         let batch = self.batch(of: node, in: &batches)
         let before = batches[batch].jobs.count
         let wait = self.lines[line].arrivals.age(waiting: self.lines[line].line.count, at: now)
         _ = self.lines[line].line.take(max: most, into: &batches[batch].jobs)
         self.queues[self.lanes[self.lines[line].lane].queue].waits.record(
             wait, count: UInt64(batches[batch].jobs.count - before))
-        if let demand {
-            self.take(demand.uses, at: now)
-            batches[batch].jobs[before].startBy = now + Self.startDelayMax
+        if demand != nil {
+            let startBy = now + Self.startDelayMax
+            for place in before..<batches[batch].jobs.count { batches[batch].jobs[place].startBy = startBy }
         }
         self.nodes[node].assignedTotal += UInt64(batches[batch].jobs.count - before)
         self.refreshNode(node)
@@ -116,8 +117,7 @@ extension DispatchCore {
         let turn = self.queues[self.lanes[lane].queue].flowsWaiting > 1 ? Self.groupTurnMax : Self.turnMax
         let most = min(self.nodes[node].room, turn, (waiting + nodes - 1) / nodes)
         guard self.tracks[track].isLimited else { return most }
-        // What one job takes of services is known when it goes.
-        let atOnce = self.tracks[track].demand == nil ? most : min(most, 1)
+        let atOnce = self.tracks[track].demand == nil ? most : min(most, Self.serviceTurnMax)
         return min(atOnce, self.nodes[node].freeSlots, self.places(for: line))
     }
 

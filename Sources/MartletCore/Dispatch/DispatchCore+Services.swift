@@ -107,10 +107,26 @@ extension DispatchCore {
     /// What holds a job that takes these up, and where; nil if it may start now.
     func blocker(of uses: [ServiceDemand.Use], at now: Instant) -> (service: Int, blocker: ServiceBlocker?)? {
         for use in uses {
-            guard let gate = self.services[use.service].gate else { return (use.service, nil) }
-            if let blocker = gate.blocker(weight: use.weight, key: use.key, at: now) { return (use.service, blocker) }
+            // Not bound to a name: that would copy it.
+            guard self.services[use.service].gate != nil else { return (use.service, nil) }
+            if let blocker = self.services[use.service].gate!.blocker(weight: use.weight, key: use.key, at: now) {
+                return (use.service, blocker)
+            }
         }
         return nil
+    }
+
+    /// Takes these up for as many jobs as they let through, one at least, which was found to be.
+    ///
+    /// - Returns: how many.
+    mutating func take(_ uses: [ServiceDemand.Use], atMost most: Int, at now: Instant) -> Int {
+        self.take(uses, at: now)
+        var count = 1
+        while count < most, self.blocker(of: uses, at: now) == nil {
+            self.take(uses, at: now)
+            count += 1
+        }
+        return count
     }
 
     mutating func take(_ uses: [ServiceDemand.Use], at now: Instant) {
@@ -143,14 +159,17 @@ extension DispatchCore {
     /// Whether a service has something against the jobs of this track; if so, they wait for it.
     mutating func isHeldUp(_ track: Int, by demand: ServiceDemand, at now: Instant) -> Bool {
         for use in demand.uses {
-            guard let gate = self.services[use.service].gate else {
+            guard self.services[use.service].gate != nil else {
                 self.close(use.service, nil, at: now)
                 return true
             }
-            guard let blocker = gate.blocker(weight: use.weight, key: use.key, at: now) else { continue }
+            guard let blocker = self.services[use.service].gate!.blocker(weight: use.weight, key: use.key, at: now)
+            else { continue }
             self.services[use.service].gate!.countWait()
             // What holds every job of that weight up: the key is not to blame.
-            let general = use.key == nil ? blocker : gate.blocker(weight: use.weight, key: nil, at: now)
+            let general =
+                use.key == nil
+                ? blocker : self.services[use.service].gate!.blocker(weight: use.weight, key: nil, at: now)
             if let general, general.kind != .weight {
                 self.close(use.service, general, at: now)
             } else {

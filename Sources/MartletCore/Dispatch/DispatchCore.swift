@@ -23,6 +23,8 @@ package struct DispatchCore: Sendable {
 
     /// Jobs to one node in one turn, so that a burst is shared out.
     package static let turnMax = 64
+    /// The most jobs that use a service for a node in one step, if the service has room for them.
+    package static let serviceTurnMax = 16
     /// Jobs that one node may hold, whatever credit it gives.
     package static let heldMax = 1 << 17
     /// After how many node deaths a job runs alone.

@@ -99,6 +99,17 @@ package struct LaneLine: Sendable {
         return self.isEmpty ? .empty : .needsBodies(self.ask())
     }
 
+    /// How many ``take(max:into:)`` would take; `max` or more count as `max`.
+    package func takeable(max: Int) -> Int {
+        var count = self.returned.count
+        var place = 0
+        while count < max, place < self.segments.count, self.segments[place].hasBodies {
+            count += self.segments[place].count
+            place += 1
+        }
+        return min(count, max)
+    }
+
     /// Sets the next jobs apart until their bodies are here.
     private mutating func ask() -> [JobID] {
         while self.asked.count < Self.loadMax, !self.segments.isEmpty, !self.segments[0].hasBodies {
