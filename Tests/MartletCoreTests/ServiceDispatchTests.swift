@@ -37,6 +37,27 @@ import Testing
                 == .service("s", ServiceBlocker(.tokens, until: bench.now + .milliseconds(100))))
     }
 
+    /// What a service lets through at once goes to all who are free, not to the first that asks.
+    @Test func aBurstIsSpreadOverTheNodes() {
+        let bench = Self.bench()
+        bench.submit(1...9, share: Self.using("k"))
+        for node in 1...4 as ClosedRange<UInt64> { bench.join(node, slots: 8) }
+        bench.now = bench.now + .milliseconds(40)
+        #expect(bench.assign().sorted() == [1, 2, 3, 4])
+        #expect((1...4).map { bench.held[$0]?.count ?? 0 } == [1, 1, 1, 1])
+    }
+
+    /// Many slots and a service with room: jobs go many at a time, and no more than there are tokens.
+    @Test func manyGoAtOnceAsFarAsTheTokensGo() {
+        let bench = Self.bench(
+            DispatchLimits(services: ["s": ServiceLimits(rates: [RateLimit(tokens: 20, per: .seconds(1), burst: 20)])]))
+        bench.submit(1...100, share: Self.using(ServiceUse("s", weight: 3)))
+        bench.join(1, slots: 256)
+        bench.now = bench.now + .seconds(5)
+        #expect(bench.assign() == [1, 2, 3, 4, 5, 6])
+        #expect(bench.held[1]!.allSatisfy { $0.startBy == bench.now + .milliseconds(100) })
+    }
+
     /// A token must not be spent on a job that waits behind others.
     @Test func whatTakesTokensGoesToFreeSlotsOnly() {
         let bench = Self.bench()

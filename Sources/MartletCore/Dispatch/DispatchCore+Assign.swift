@@ -117,8 +117,11 @@ extension DispatchCore {
         let turn = self.queues[self.lanes[lane].queue].flowsWaiting > 1 ? Self.groupTurnMax : Self.turnMax
         let most = min(self.nodes[node].room, turn, (waiting + nodes - 1) / nodes)
         guard self.tracks[track].isLimited else { return most }
-        let atOnce = self.tracks[track].demand == nil ? most : min(most, Self.serviceTurnMax)
-        return min(atOnce, self.nodes[node].freeSlots, self.places(for: line))
+        let free = self.nodes[node].freeSlots
+        // What a service lets through at once is spread over the nodes, as far as one has few slots.
+        let atOnce =
+            self.tracks[track].demand == nil ? most : min(most, max(1, min(Self.serviceTurnMax, free / (2 * nodes))))
+        return min(atOnce, free, self.places(for: line))
     }
 
     mutating func batch(of node: Int, in batches: inout Batches) -> Int {
