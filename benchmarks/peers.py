@@ -40,9 +40,11 @@ def measured(chosen):
         if chosen and peer.name not in chosen:
             continue
         for durability in peer.durabilities:
-            before, start = stamp(), time.monotonic()
-            for row in peer.measure(durability):
-                row.measured = before
+            before, sync, start = stamp(), measure.sync_milliseconds(), time.monotonic()
+            measurements = peer.measure(durability)
+            syncs = (sync, measure.sync_milliseconds())
+            for row in measurements:
+                row.measured, row.disk_ms = before, syncs
                 print(report.line(row), flush=True)
                 yield dataclasses.asdict(row)
             print(f"  {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)

@@ -28,8 +28,8 @@ class Producer(pipeline.Producer):
 
 
 class Consumer(pipeline.Consumer):
-    """Waits for one job and takes what else is there, up to twice as many as last time and 200 at most; then deletes all
-    in one write."""
+    """Waits for one job and takes what else is there, up to twice as many as last time and 200 at most; then deletes
+    all in one write."""
 
     def __init__(self, port):
         self.link = connect(port)

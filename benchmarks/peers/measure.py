@@ -50,6 +50,8 @@ class Row:
     jobs: int = 0
     seconds: float = 0
     rate: int = 0
+    # What a sync of the disk took before and after, in ms: on shared machines it changes, and the figures with it.
+    disk_ms: tuple = ()
     # When, and how busy the machine was.
     measured: str = ""
     error: str = ""

@@ -14,6 +14,7 @@ COLUMNS = [
     ("jobs/s", lambda row: f"{row.rate:,}" if row.rate else "failed"),
     ("median ms", lambda row: "" if row.median_ms is None else f"{row.median_ms:.2f}"),
     ("p99 ms", lambda row: "" if row.p99_ms is None else f"{row.p99_ms:.2f}"),
+    ("disk sync ms", lambda row: " to ".join(f"{value:.2f}" for value in row.disk_ms)),
     ("promise", lambda row: row.promise),
 ]
 NUMBERS = {"jobs/s", "median ms", "p99 ms"}
@@ -24,8 +25,7 @@ OURS, THEIRS, INK, QUIET = ("#0f766e", "#7fc4bb"), ("#4b5a6b", "#b4bfca"), "#1f2
 def conditions():
     now = datetime.datetime.now(datetime.timezone.utc)
     return (f"{now:%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, Linux {os.uname().release}, "
-            f"load {os.getloadavg()[0]:.1f}, one sync of the disk {measure.sync_milliseconds():.2f} ms; "
-            "no-op jobs of 200 bytes, two worker processes a peer (Martlet: one, 16 slots); "
+            f"load {os.getloadavg()[0]:.1f}; no-op jobs of 200 bytes, two worker processes a peer (Martlet: one, 16 slots); "
             f"single: up to {measure.SINGLES_IN_FLIGHT} submits waiting for their answers (a Python system: 4), "
             f"batch: up to {measure.BATCHES_IN_FLIGHT}; idle latency from the submit call to the handler's start")
 
