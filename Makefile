@@ -1,4 +1,4 @@
-.PHONY: help setup build release test metrics-check http-check examples example-video example-deletion lint format demo simulate mutants bench bench-blocked bench-groups bench-steal bench-peers clean
+.PHONY: help setup build release test metrics-check http-check examples example-video example-deletion lint format demo simulate mutants bench bench-growth bench-blocked bench-groups bench-steal bench-peers clean
 
 SEEDS ?= 2000
 JOBS ?= 1000
@@ -65,9 +65,15 @@ simulate: setup ## Runs SEEDS seeds of the simulation.
 mutants: setup ## Plants bugs one at a time; the simulation must find each within 2,000 seeds.
 	python3 scripts/mutants.py
 
-bench: setup ## Measures throughput and latency beside a bare reference loop.
+bench: ## Measures throughput, latency and what a job costs, beside what the store, nng and a bare loop reach.
+	@scripts/setup.sh bench
 	swift build -c release
-	python3 benchmarks/run.py
+	/usr/bin/python3 benchmarks/run.py quick
+
+bench-growth: ## The same, and with many nodes, queues, groups and queued jobs: fifteen minutes, 5 GB of disk.
+	@scripts/setup.sh bench
+	swift build -c release
+	/usr/bin/python3 benchmarks/run.py full
 
 bench-blocked: setup ## Measures what jobs that wait for a service cost the others, in ten pairs of runs.
 	swift build -c release --product cluster-benchmark

@@ -52,6 +52,7 @@ enum NodeRole {
         let worker = Worker(
             WorkerConfiguration(
                 name: "bench-\(number)", address: settings.nodeAddress, slots: settings.slots,
+                prefetchMax: settings.prefetch,
                 stateDirectory: settings.folder))
         worker.register(raw: Load.throughputType) { _, _ in }
         worker.register(raw: Load.blockedType) { _, _ in }
