@@ -10,14 +10,15 @@ extension NodeQueue {
     /// Closes services that turned handlers away. Returns what is to be stored of it.
     func leaveAlone(_ unavailable: [Settled.Unavailable]) async -> [ServiceClosing] {
         var closings: [ServiceClosing] = []
-        for (service, retryAfter, job) in unavailable.lazy.map({ ($0.service, $0.retryAfter, $0.job) }) {
-            let closing = await self.context.dispatcher.serviceUnavailable(service, retryAfter: retryAfter, for: job)
+        for refusal in unavailable {
+            let closing = await self.context.dispatcher.serviceUnavailable(
+                refusal.service, retryAfter: refusal.retryAfter, for: refusal.job)
             if let closing { closings.append(closing) }
             self.context.log(
                 .warning, "a service is unavailable and left alone",
                 [
-                    .name: service, .node: self.registration.name,
-                    .seconds: retryAfter.map { "\($0 / .seconds(1))" } ?? "-",
+                    .name: refusal.service, .node: self.registration.name,
+                    .seconds: refusal.retryAfter.map { "\($0 / .seconds(1))" } ?? "-",
                 ])
         }
         return closings
